@@ -18,7 +18,7 @@ from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from ..models import StampFacts, StampState
 from ..proofs.certificates import Assessor
 from ..proofs.keys import hashed
-from ..proofs.stamps import Surroundings, examine, imprint
+from ..proofs.stamps import Surroundings, examine, imprint, is_token, proven_at
 from .gate import leaves_out_itself_alone
 
 KEPT = "TallygateKept"
@@ -28,6 +28,7 @@ TWICE = "TallygateKeptTwice"
 MOST_BESIDE = 64
 """Time-stamps beside one file."""
 _MOST = 64
+_STAMP = "/DocTimeStamp"
 # Of no place in the file, so that it concerns every signature.
 _EVERYWHERE = sys.maxsize
 
@@ -49,6 +50,8 @@ class Archive:
     facts: StampFacts
     # One beside the file was made with it, as its field says, and did not come.
     alone: bool = False
+    # The file calls it a time-stamp, and it is something else.
+    disguised: bool = False
 
 
 def read_carried(reader: PdfFileReader) -> Carried:
@@ -74,9 +77,9 @@ def archive_stamps(
     After each stand the tokens of ``beside`` that are over the same; those that are over nothing here come first.
     """
     found: list[Archive] = []
-    proven: datetime | None = None
     left = [(token, imprint(token)) for token in beside]
-    for each in reversed([one for one in embedded if one.sig_object_type == "/DocTimeStamp"]):
+    # By where they end, for in which revision one was announced first says nothing of what it is over.
+    for each in sorted((one for one in embedded if one.sig_object_type == _STAMP), key=_end, reverse=True):
         byte_range = [int(value) for value in each.byte_range]
         _, first, second, rest = byte_range
         around = Surroundings(
@@ -85,7 +88,7 @@ def archive_stamps(
             others=carried.certificates,
             lists=carried.lists,
             answers=carried.answers,
-            proven=proven,
+            proven=proven_at(later.facts for later in found if later.end > second + rest),
         )
         covered = document[:first] + document[second : second + rest]
         facts = examine(each.pkcs7_content, covered, around, archive=True)
@@ -99,12 +102,14 @@ def archive_stamps(
             replace(examine(token, covered, replace(around, proven=None)), archive=True, beside=True)
             for token in fitting
         ]
-        good = [stamp.at for stamp in (facts, *seconds) if stamp.state is StampState.GOOD and stamp.at is not None]
-        proven = min(good, default=proven)
         promised = str(each.field_name).startswith(TWICE)
-        found.append(Archive(second + rest, facts, alone=promised and not fitting))
-        found += [Archive(second + rest, stamp) for stamp in seconds]
+        own = Archive(second + rest, facts, alone=promised and not fitting, disguised=not is_token(each.pkcs7_content))
+        found += [own, *(Archive(second + rest, stamp) for stamp in seconds)]
     return [*(Archive(_EVERYWHERE, foreign(token)) for token, _ in left), *found]
+
+
+def _end(stamp: EmbeddedPdfSignature) -> int:
+    return sum(int(value) for value in list(stamp.byte_range)[-2:])
 
 
 def foreign(token: bytes) -> StampFacts:

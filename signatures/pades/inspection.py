@@ -35,7 +35,7 @@ from ..models import (
     StampFacts,
     StampState,
 )
-from ..proofs.signed_data import NotSignedData, Signed, Signer, read
+from ..proofs.signed_data import Signer, read
 from ..proofs.stamps import Surroundings, examine, proven_at
 from .archive import Archive, Carried, archive_stamps, read_carried
 from .changes import RULES, more_than_seen
@@ -104,15 +104,17 @@ async def _inspect(
     carried = read_carried(reader)
     archives = archive_stamps(signatures, document, grounds.assessor, carried, at=at, beside=beside)
     look = _Look(document=document, grounds=grounds, profile=profile, at=at, carried=carried, archives=archives)
-    found = [
-        replace(await _examine(each, look), signers=len(place))
-        for place in places
-        for each in place
-        if each.sig_object_type == "/Sig"
+    examined = [
+        (await _examine(each, look), len(place)) for place in places for each in place if each.sig_object_type == "/Sig"
     ]
+    found = [replace(facts, signers=signers) for facts, signers in examined if not isinstance(facts, str)]
     known = {each.field_name for each in signatures}
     unread = [_unread_kind(value) for name, value, _ in filled if name not in known]
     unread += ["subfilter"] * (len(filled) - len(places) - len(unread))
+    unread += [why for why, _ in examined if isinstance(why, str)]
+    # A signature that somebody called a time-stamp afterwards is one that nobody would see any more.
+    disguised = sum(each.disguised for each in archives)
+    unread += ["signature_unconfirmed"] * disguised
     unseen = {
         _shown(each.field_name)
         for each in signatures
@@ -141,15 +143,17 @@ class _Look:
     archives: Sequence[Archive]
 
 
-async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFacts:
+async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFacts | str:
+    """A short word where we cannot read it ourselves: the library alone is not safe to believe."""
     document = look.document
     byte_range = [int(value) for value in signature.byte_range]
     end = sum(byte_range[-2:])
     covered = b"".join(
         document[start : start + size] for start, size in zip(byte_range[::2], byte_range[1::2], strict=False)
     )
-    signed = _own_look(signature, covered)
-    signer = signed.signers[0] if signed else None
+    signer = _own_look(signature, covered)
+    if isinstance(signer, str):
+        return signer
     stamps, proven = _stamped(signer, look, end)
     status = await async_validate_pdf_signature(
         signature,
@@ -178,14 +182,14 @@ async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFac
         others=[*(other.dump() for other in signature.other_embedded_certs), *look.carried.certificates],
         at=look.at,
         proven=proven,
-        lists=[*look.carried.lists, *(signer.lists if signer else ())],
-        answers=[*look.carried.answers, *(signer.answers if signer else ())],
+        lists=[*look.carried.lists, *signer.lists],
+        answers=[*look.carried.answers, *signer.answers],
     )
     return SignatureFacts(
         field=_shown(signature.field_name),
         claimed_at=status.signer_reported_dt,
-        digest_matches=bool(status.intact) and (signer is None or signer.digest_matches is not False),
-        signature_verifies=bool(status.valid) and (signer is None or signer.signature_verifies),
+        digest_matches=bool(status.intact) and signer.digest_matches is not False,
+        signature_verifies=bool(status.valid) and signer.signature_verifies,
         covers_file=covers_file,
         modification=modification,
         permitted=bool(status.docmdp_ok),
@@ -197,14 +201,14 @@ async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFac
         stamps=stamps,
         absent=sum(each.alone for each in look.archives if each.end > end),
         proven_at=proven,
-        algorithm=signer.algorithm if signer else "",
-        weak=signer is not None and signer.weak,
-        other_certificate=signer is not None and signer.other_certificate,
+        algorithm=signer.algorithm,
+        weak=signer.weak,
+        other_certificate=signer.other_certificate,
         certified=_CERTIFIED.get(signature.docmdp_level, "") if signature.docmdp_level else "",
         revision=end if 0 < end <= len(document) else 0,
         locking=_LOCKING[signature.fieldmdp.action] if signature.fieldmdp else Locking.NONE,
         locked=tuple(map(_shown, (signature.fieldmdp.fields or ()) if signature.fieldmdp else ()))[:100],
-        value=base64.b64encode(signer.signature).decode() if signer else "",
+        value=base64.b64encode(signer.signature).decode(),
     )
 
 
@@ -244,16 +248,16 @@ def _unread_kind(value: Any) -> str:
     return "subfilter_sha1" if kind in _BY_SHA1 else "subfilter"
 
 
-def _own_look(signature: EmbeddedPdfSignature, covered: bytes) -> Signed | None:
-    """The CMS object by our own reading; nothing where it is none, and then the library decides alone."""
+def _own_look(signature: EmbeddedPdfSignature, covered: bytes) -> Signer | str:
+    """The only signer of the CMS object by our own reading; a short word where there is none."""
     try:
-        signed = read(signature.pkcs7_content, covered, padded=True)
-    except NotSignedData:
-        return None
-    return signed if signed.signers else None
+        (signer,) = read(signature.pkcs7_content, covered, padded=True).signers
+    except ValueError:
+        return "part_malformed"
+    return "unknown_algorithm" if signer.unknown_algorithm else signer
 
 
-def _stamped(signer: Signer | None, look: _Look, end: int) -> tuple[tuple[StampFacts, ...], datetime | None]:
+def _stamped(signer: Signer, look: _Look, end: int) -> tuple[tuple[StampFacts, ...], datetime | None]:
     later = [archive.facts for archive in look.archives if archive.end > end]
     around = Surroundings(
         assessor=look.grounds.assessor,
@@ -263,15 +267,14 @@ def _stamped(signer: Signer | None, look: _Look, end: int) -> tuple[tuple[StampF
         answers=look.carried.answers,
         proven=proven_at(later),
     )
-    own = [examine(token, signer.signature, around) for token in signer.tokens] if signer else []
-    stamps = (*own, *later)
+    stamps = (*(examine(token, signer.signature, around) for token in signer.tokens), *later)
     return stamps, proven_at(stamps)
 
 
-def _level(proven: datetime | None, stamps: Sequence[StampFacts], look: _Look, signer: Signer | None) -> Level:
+def _level(proven: datetime | None, stamps: Sequence[StampFacts], look: _Look, signer: Signer) -> Level:
     if proven is None:
         return Level.B
-    if not (look.carried.lists or look.carried.answers or (signer and (signer.lists or signer.answers))):
+    if not (look.carried.lists or look.carried.answers or signer.lists or signer.answers):
         return Level.T
     archived = any(stamp.archive and not stamp.beside and stamp.state is StampState.GOOD for stamp in stamps)
     return Level.LTA if archived else Level.LT

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an issuer says of a certificate, by a list or by an OCSP answer (RFC 6960), in one form."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from asn1crypto import ocsp
@@ -12,6 +12,9 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from . import keys
+
+# How far the clock of who answers may be ahead of the moment at which it does.
+_AHEAD = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +28,13 @@ class Statement:
     held: bool = False
     # It names revoked certificates even after they expired.
     keeps_expired: bool = False
+    # Somebody could have made another one that bears the same signature.
+    weak: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Revoked, and not only suspended: no later word takes that back (RFC 5280, 5.3.1)."""
+        return self.revoked_at is not None and not self.held
 
 
 class Answers:
@@ -34,45 +44,68 @@ class Answers:
         self._response: Any = response
 
     def about(
-        self, own: x509.Certificate, issuer: x509.Certificate, others: Sequence[x509.Certificate]
+        self,
+        own: x509.Certificate,
+        issuer: x509.Certificate,
+        others: Sequence[x509.Certificate],
+        gone: Callable[[x509.Certificate], bool] = lambda _: False,
     ) -> Iterator[Statement]:
-        """What it says of one certificate; nothing if the issuer or its responder did not sign it."""
+        """What it says of one certificate; nothing if the issuer or its responder did not sign it.
+
+        ``gone`` says of a responder whether its issuer took its certificate back.
+        """
         data = self._response["tbs_response_data"]
-        if not self._signed(issuer, others, data["produced_at"].native):
+        produced = data["produced_at"].native
+        signer = None if _unknown_rules(data["response_extensions"]) else self._signer(issuer, others, produced)
+        if signer is None or (signer is not issuer and gone(signer)):
             return
         name, key = _hashes_of(issuer)
         for single in data["responses"]:
             asked = single["cert_id"]
-            if asked["serial_number"].native != own.serial_number:
+            if asked["serial_number"].native != own.serial_number or _unknown_rules(single["single_extensions"]):
                 continue
             digest = asked["hash_algorithm"]["algorithm"].native
             if (asked["issuer_name_hash"].native, asked["issuer_key_hash"].native) != (name(digest), key(digest)):
                 continue
             status = single["cert_status"]
-            if status.name == "unknown":
+            if status.name == "unknown" or single["this_update"].native > produced + _AHEAD:
+                # What was known later cannot have been said then: somebody writes with a key of those days.
                 continue
             revoked = status.chosen if status.name == "revoked" else None
             yield Statement(
                 since=single["this_update"].native,
-                until=single["next_update"].native,
+                until=_within(single["next_update"].native, signer, issuer),
                 revoked_at=revoked["revocation_time"].native if revoked is not None else None,
                 held=revoked is not None and revoked["revocation_reason"].native == "certificate_hold",
                 keeps_expired=False,
+                weak=keys.weak_algorithm(self._response["signature_algorithm"]) or keys.short_key(signer) != "",
             )
 
-    def _signed(self, issuer: x509.Certificate, others: Sequence[x509.Certificate], at: datetime) -> bool:
+    def _signer(
+        self, issuer: x509.Certificate, others: Sequence[x509.Certificate], at: datetime
+    ) -> x509.Certificate | None:
         shown = [x509.load_der_x509_certificate(each.dump()) for each in self._response["certs"] or ()]
-        responders = [issuer, *(each for each in [*shown, *others] if _may_answer(each, issuer, at))]
-        return any(
-            keys.verifies(
-                self._response["signature"].native,
-                self._response["tbs_response_data"].dump(),
-                keys.as_asn1(each).public_key,
-                self._response["signature_algorithm"],
-                digest="",
-            )
-            for each in responders
+        responders = (issuer, *(each for each in [*shown, *others] if _may_answer(each, issuer, at)))
+        return next((each for each in responders if self._made_by(each)), None)
+
+    def _made_by(self, responder: x509.Certificate) -> bool:
+        return keys.verifies(
+            self._response["signature"].native,
+            self._response["tbs_response_data"].dump(),
+            keys.as_asn1(responder).public_key,
+            self._response["signature_algorithm"],
+            digest="",
         )
+
+
+def _within(until: datetime | None, signer: x509.Certificate, issuer: x509.Certificate) -> datetime | None:
+    """Until when an answer stands: whoever was named for a time says nothing beyond that."""
+    return until if until is None or signer is issuer else min(until, signer.not_valid_after_utc)
+
+
+def _unknown_rules(extensions: Any) -> bool:
+    """Whether something is critical: we know nothing that may be (RFC 6960, 4.4)."""
+    return any(each["critical"].native for each in extensions or ())
 
 
 def _may_answer(responder: x509.Certificate, issuer: x509.Certificate, at: datetime) -> bool:

@@ -23,7 +23,7 @@ from ..models import CertificateFacts, Chain, Revocation, Trust
 from . import constraints
 from .answers import Answers, Statement, read_answer
 from .asking import places_to_ask
-from .keys import list_made, made
+from .keys import list_made, made, weakly_made
 from .remembered import Remembered
 
 # Document signing (RFC 9336), e-mail protection, Microsoft's document signing, any.
@@ -254,9 +254,11 @@ def _status(
     for found in (*held, *asked):
         moment.compared(found.since, found.until, found.revoked_at)
     usable = [found for found in (*held, *asked) if _counts(found, own, moment)]
-    if not usable:
+    # Revoked is revoked: a newer word that it is not comes from somebody else who has that key, and an older one lasts.
+    final = [found for found in (*held, *asked) if found.final and found.since <= moment.at]
+    if not usable and not final:
         return _Status(Revocation.UNAVAILABLE)
-    newest = max(usable, key=lambda found: found.since)
+    newest = max(final or usable, key=lambda found: found.since)
     said: dict[str, Any] = {
         "said_at": newest.since,
         "said_until": newest.until,
@@ -276,12 +278,15 @@ def _said(
     answers: Sequence[Answers],
     others: Sequence[x509.Certificate],
 ) -> list[Statement]:
+    def gone(responder: x509.Certificate) -> bool:
+        return any(_of_list(each, responder).final for each in lists if list_made(issuer, each))
+
     said = [_of_list(found, own) for found in lists if _holds(found, own) and list_made(issuer, found)]
-    return said + [found for answer in answers for found in answer.about(own, issuer, others)]
+    return said + [found for answer in answers for found in answer.about(own, issuer, others, gone)]
 
 
 def _counts(found: Statement, own: x509.Certificate, moment: _Moment) -> bool:
-    if found.since > moment.at:
+    if found.since > moment.at or (found.weak and found.revoked_at is None):
         return False
     known = found.revoked_at is not None or found.keeps_expired or found.since <= own.not_valid_after_utc
     if found.until is not None and moment.at <= found.until:
@@ -296,7 +301,9 @@ def _of_list(found: x509.CertificateRevocationList, own: x509.Certificate) -> St
     entry = found.get_revoked_certificate_by_serial_number(own.serial_number)
     keeps = any(each.oid == _EXPIRED_KEPT for each in found.extensions)
     if entry is None:
-        return Statement(since=found.last_update_utc, until=found.next_update_utc, keeps_expired=keeps)
+        return Statement(
+            since=found.last_update_utc, until=found.next_update_utc, keeps_expired=keeps, weak=weakly_made(found)
+        )
     reason = _reason(entry)
     return Statement(
         since=found.last_update_utc,

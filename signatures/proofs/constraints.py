@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 from pyhanko_certvalidator import name_trees
 
@@ -42,7 +41,8 @@ def allow(own: x509.Certificate, issuers: Sequence[x509.Certificate], *, purpose
     path = (own, *issuers[:-1])
     try:
         return (
-            all(_understood(each) and not _weakly_made(each) for each in path)
+            all(_understood(each) and not keys.weakly_made(each) for each in path)
+            and not any(map(keys.short_key, issuers))
             and all(_serves(each, purposes) for each in issuers[:-1])
             and all(_named(issuer, path[: number + 1]) for number, issuer in enumerate(issuers))
         )
@@ -55,16 +55,6 @@ def _understood(certificate: x509.Certificate) -> bool:
     return all(
         isinstance(each.value, _UNDERSTOOD) or each.oid in _HARMLESS for each in certificate.extensions if each.critical
     )
-
-
-def _weakly_made(certificate: x509.Certificate) -> bool:
-    """Whether somebody could have made another certificate that bears the same signature."""
-    try:
-        digest = certificate.signature_hash_algorithm
-    except (UnsupportedAlgorithm, ValueError):
-        # SM2 with SM3, which the library does not know.
-        return False
-    return digest is not None and keys.weak_digest(digest.name)
 
 
 def _serves(issuer: x509.Certificate, purposes: set[ObjectIdentifier]) -> bool:

@@ -8,6 +8,7 @@ from asn1crypto import algos, keys
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.dsa import DSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -26,6 +27,7 @@ SM2_NAMES = frozenset({SM2_WITH_SM3, "1.2.156.10197.1.301.1", SM2_CURVE})
 _SM3 = "1.2.156.10197.1.401"
 _WEAK_DIGESTS = frozenset({"md2", "md5", "sha1"})
 _SHORTEST_RSA = 2048
+_SHORTEST_CURVE = 224
 _DIGESTS = {_SM3: "sm3", "1.2.156.10197.1.401.1": "sm3"}
 
 
@@ -100,13 +102,29 @@ def weak_algorithm(algorithm: algos.SignedDigestAlgorithm) -> bool:
         return False
 
 
+def weakly_made(found: x509.Certificate | x509.CertificateRevocationList) -> bool:
+    """Whether somebody could have made another certificate, or another list, that bears the same signature."""
+    try:
+        digest = found.signature_hash_algorithm
+    except (UnsupportedAlgorithm, ValueError):
+        # SM2 with SM3, which the library does not know.
+        return False
+    return digest is not None and weak_digest(digest.name)
+
+
 def short_key(certificate: x509.Certificate) -> str:
     """Its key as people write it, if that is too short; else empty."""
     try:
         key = certificate.public_key()
     except (UnsupportedAlgorithm, ValueError):
         return ""
-    return f" RSA-{key.key_size}" if isinstance(key, RSAPublicKey) and key.key_size < _SHORTEST_RSA else ""
+    if isinstance(key, RSAPublicKey) and key.key_size < _SHORTEST_RSA:
+        return f" RSA-{key.key_size}"
+    if isinstance(key, DSAPublicKey) and key.key_size < _SHORTEST_RSA:
+        return f" DSA-{key.key_size}"
+    if isinstance(key, EllipticCurvePublicKey) and key.key_size < _SHORTEST_CURVE:
+        return f" EC-{key.key_size}"
+    return ""
 
 
 def key_name(certificate: x509.Certificate) -> str:

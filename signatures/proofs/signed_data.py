@@ -33,6 +33,8 @@ _CHINESE_SIGNED, _CHINESE_DATA = "1.2.156.10197.6.1.4.2.2", "1.2.156.10197.6.1.4
 _ARCHIVE_V3 = "0.4.0.1733.2.4"
 
 
+# Of these kinds there are keys that are too short; of curves, those whose points take no more bytes than this.
+_SOME_SHORT, _SHORT_POINT = frozenset({"rsa", "rsassa_pss", "dsa", "ec"}), 56
 _REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24"
 
 
@@ -238,7 +240,9 @@ def _is_attributes(content: bytes) -> bool:
 
 def _short(own: asn1_x509.Certificate | None) -> str:
     """The signer's key, if it is too short."""
-    if own is None or own.public_key.algorithm not in {"rsa", "rsassa_pss"}:
+    if own is None or own.public_key.algorithm not in _SOME_SHORT:
+        return ""
+    if own.public_key.algorithm == "ec" and len(own.public_key["public_key"].native) > _SHORT_POINT:
         return ""
     try:
         return keys.short_key(x509.load_der_x509_certificate(own.dump()))

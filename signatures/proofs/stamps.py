@@ -5,7 +5,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from asn1crypto import tsp
@@ -15,6 +15,10 @@ from ..models import Ask, Chain, Revocation, StampFacts, StampState
 from . import keys
 from .certificates import Assessor
 from .signed_data import NotSignedData, Signer, read
+
+# How far the clocks of two units may be apart.
+_AHEAD = timedelta(minutes=5)
+_INFO = "tst_info"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +69,26 @@ def _examined(token: bytes, over: bytes, around: Surroundings, *, archive: bool)
         signed = read(token, padded=archive)
         info: Any = tsp.TSTInfo.load(signed.content or b"", strict=True)
         at = info["gen_time"].native
-        fits = _over(info, over) and signed.content_type == "tst_info" and len(signed.signers) == 1
+        fits = _over(info, over) and signed.content_type == _INFO and len(signed.signers) == 1
         signer = signed.signers[0]
     except (NotSignedData, ValueError, TypeError, KeyError, IndexError):
         return StampFacts(at=None, name="", state=StampState.BROKEN, archive=archive)
-    if not fits or not signer.signature_verifies or not signer.digest_matches or signer.certificate is None:
+    # One that another is over is older than that: by their own words one of them lies.
+    out_of_order = around.proven is not None and at > around.proven + _AHEAD
+    sound = signer.signature_verifies and signer.digest_matches
+    if not fits or out_of_order or not sound or signer.certificate is None:
         return StampFacts(at=at, name="", state=StampState.BROKEN, archive=archive)
     name, state, asks = _worth(signer, signer.certificate, at, around)
     algorithm = keys.key_name(x509.load_der_x509_certificate(signer.certificate))
     return StampFacts(at=at, name=name, state=state, archive=archive, algorithm=algorithm, asks=asks)
+
+
+def is_token(content: bytes) -> bool:
+    """Whether it is one, sound or not; what follows it is only room."""
+    try:
+        return read(content, padded=True).content_type == _INFO
+    except NotSignedData:
+        return False
 
 
 def imprint(token: bytes) -> tuple[str, bytes] | None:

@@ -2,11 +2,13 @@
 """Nothing that was prepared before signing makes a later change look like proofs for long-term keeping."""
 
 import pytest
+from asn1crypto import cms, core
 
 from signatures.models import Indication, Overall, Profile, Verdict
+from signatures.pades.cms import put_into
 from signatures.verdict import judge
-from tests.signatures import documents, forgeries
-from tests.signatures.pki import NOW, City, Leaf
+from tests.signatures import documents, forgeries, gaps, made, stamper
+from tests.signatures.pki import DAY, NOW, City, Leaf
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +39,32 @@ def test_a_field_that_nobody_sees_is_no_change(city: City, leaf: Leaf) -> None:
     order = documents.signed_with(leaf, forgeries.draft())
     verdict = look(forgeries.unseen_field(order), city)
     assert (verdict.overall, verdict.signatures[0].unchanged.code) == (Overall.TRUSTED, "archived")
+
+
+def test_a_signature_that_is_called_a_time_stamp_later_is_not_called_none(city: City, leaf: Leaf) -> None:
+    order = documents.sealed(forgeries.draft(), leaf)
+    verdict = look(forgeries.called_a_stamp(order), city)
+    (one,) = verdict.signatures
+    assert (verdict.overall, one.unchanged.code) == (Overall.CANNOT_TELL, "signature_unconfirmed")
+
+
+def test_what_only_the_library_reads_is_not_believed(city: City, leaf: Leaf) -> None:
+    """A property that we cannot read hides what else is wrong, a broken time-stamp or another certificate."""
+    place = documents.room_for(documents.permit(), leaf)
+    whole = cms.ContentInfo.load(made.cades(documents.covered(place), [leaf], detached=True))
+    value = cms.CMSAttribute({"type": "1.2.840.113549.1.9.16.2.24", "values": [core.Integer(5)]})
+    whole["content"]["signer_infos"][0]["unsigned_attrs"] = cms.CMSAttributes([value])
+    document = put_into(place.document, start=place.start, end=place.end, content=whole.dump(force=True))
+    verdict = look(document, city)
+    assert (verdict.overall, verdict.signatures[0].unchanged.code) == (Overall.CANNOT_TELL, "part_malformed")
+
+
+def test_time_stamps_that_contradict_each_other_prove_nothing(city: City, leaf: Leaf) -> None:
+    """One that is over another is younger; whoever stole a unit's key would else date things back."""
+    then = NOW - 10 * DAY
+    signed, unit = documents.sealed(documents.permit(), leaf, at=then), stamper.unit(city.organisations)
+    first = gaps.stamped(signed, unit, at=then + 2 * DAY, wide=False)
+    good = look(gaps.stamped(first, unit, at=then + 3 * DAY, wide=False), city)
+    assert (good.overall, good.signatures[0].valid.code) == (Overall.TRUSTED, "valid_then")
+    bad = look(gaps.stamped(first, unit, at=then + DAY, wide=False), city)
+    assert (bad.overall, bad.signatures[0].valid.code) == (Overall.CANNOT_TELL, "stamp_broken")
