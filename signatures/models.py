@@ -170,6 +170,10 @@ class SealFacts:
     end: datetime
     # In the form of GM/T 0031-2014, which GB/T 38540-2020 replaced.
     old: bool = False
+    # Who used it made it too: nobody else says whose seal it is.
+    self_made: bool = False
+    # Nothing is known of whether its maker still may make seals.
+    unsaid: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

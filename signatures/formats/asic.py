@@ -192,6 +192,7 @@ def read_evidence(document: bytes, _content: bytes | None, setting: Setting) -> 
     if report.failure:
         raise NotAContainer(report.failure)
     found.unread += report.unread
+    found.hidden = report.hidden
     said = _FILES.fullmatch(describing.keywords(box.read(_REPORT)))
     intact = intact and (said is None or hmac.compare_digest(said[1], _list_digest(files)))
     uncovered = sorted(set(files) - {_MIMETYPE, _REPORT}) if said is None else []
@@ -202,7 +203,7 @@ def read_evidence(document: bytes, _content: bytes | None, setting: Setting) -> 
                 digest_matches=one.digest_matches and intact,
                 format=Format.EVIDENCE,
                 covered=(_REPORT,) if said is None else tuple(sorted(files)),
-                uncovered=(*uncovered, _STRAY) if box.stray else tuple(uncovered),
+                uncovered=(*one.uncovered, *uncovered, *([_STRAY] if box.stray else [])),
             )
         )
     if report.marks > len(report.signatures) + len(report.unread):

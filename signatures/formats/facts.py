@@ -31,6 +31,8 @@ class Found:
     signatures: list[SignatureFacts] = field(default_factory=list)
     # Signatures that were seen and could not be read, each by a short word.
     unread: list[str] = field(default_factory=list)
+    # What a document in it may hide or do, likewise.
+    hidden: tuple[str, ...] = ()
 
     def add(self, signer: Signer, setting: Setting, **more: object) -> None:
         """One signature."""

@@ -69,7 +69,7 @@ def inspect(
         return Inspection(failure="limits", format=kind)
     stray = tuple(foreign(each) for each in beside)
     signatures = tuple(replace(each, stamps=(*each.stamps, *stray)) for each in found.signatures)
-    result = Inspection(failure="", signatures=signatures, unread=tuple(found.unread), format=kind)
+    result = Inspection(failure="", signatures=signatures, unread=tuple(found.unread), format=kind, hidden=found.hidden)
     return result if kind in _DETACHED else _apart_from(content, result)
 
 

@@ -134,7 +134,7 @@ def _around(found: Inspection, box: Container, name: str, tokens: Sequence[str])
             absent=max(one.absent, missing),
             promised=True,
             covered=(shown(name),),
-            uncovered=tuple(map(shown, uncovered)),
+            uncovered=(*one.uncovered, *map(shown, uncovered)),
             # Of the PDF and not of this file, so nobody can cut it out of these bytes.
             revision=0,
         )

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..models import Chain, Format, Revocation, SealFacts
 from ..proofs import keys, sm2
+from ..proofs.known import certificate
 from ..proofs.signed_data import NotSignedData, Signer, read
 from . import seals
 from .containers import Container, NotAContainer
@@ -186,4 +187,12 @@ def _seal(sealed: seals.Sealed, setting: Setting, picture: bytes | None, proven:
         start=sealed.start,
         end=sealed.end,
         old=sealed.old,
+        self_made=_same_hand(sealed.maker, sealed.certificate),
+        unsaid=trusted and found.revocation is Revocation.UNAVAILABLE,
     )
+
+
+def _same_hand(one: bytes, other: bytes) -> bool:
+    """Whether two certificates are of one key or of one name."""
+    first, second = certificate(one), certificate(other)
+    return first.public_key.dump() == second.public_key.dump() or first.subject == second.subject

@@ -121,7 +121,9 @@ async def _inspect(
         if each.sig_object_type == "/DocTimeStamp" and not _VISIBLE(each.sig_field)
     }
     seen = {_shown(each.field_name) for each in signatures if _VISIBLE(each.sig_field)}
-    found = [_further(facts, found, unseen, seen) for facts in found]
+    beyond = hidden(reader)
+    outside = tuple(beyond.outside)
+    found = [replace(_further(facts, found, unseen, seen), uncovered=outside) for facts in found]
     return Inspection(
         failure="",
         # Who signed together did so in one place.
@@ -129,7 +131,7 @@ async def _inspect(
         pages=pages,
         signatures=tuple(found),
         unread=tuple(unread),
-        hidden=hidden(reader),
+        hidden=beyond.told,
     )
 
 

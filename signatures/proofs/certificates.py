@@ -131,10 +131,10 @@ class Assessor:
             asked_lists=self._asked_lists,
             asked_answers=self._asked_answers,
         )
-        chain, path = self._climb(own, [*self._issuers, *(_Issuer(found, "") for found in between)], moment)
+        chain, path, unsaid = self._climb(own, [*self._issuers, *(_Issuer(found, "") for found in between)], moment)
         if any(not self._is_for(each.certificate, _STAMP if stamping else _SIGN) for each in path):
             # Trusted, but for something else: as good as a stranger here.
-            chain, path = Chain.UNKNOWN, []
+            chain, path, unsaid = Chain.UNKNOWN, [], None
         meant = _STAMPING if stamping else _SIGNING
         if path and not constraints.allow(own, [each.certificate for each in path], purposes=meant):
             chain = Chain.BROKEN
@@ -142,6 +142,10 @@ class Assessor:
         issuer = path[0].certificate if path else None
         status = _status(own, issuer, moment, between) if issuer else _Status(Revocation.UNAVAILABLE)
         revocation = status.revocation
+        asks = places_to_ask(own, issuer) if issuer and revocation is Revocation.UNAVAILABLE else ()
+        if unsaid is not None and revocation in {Revocation.GOOD, Revocation.LATER}:
+            # Nobody says whether its issuer still may: what a stolen key of that issuer signs is no better than that.
+            revocation, asks = Revocation.UNAVAILABLE, places_to_ask(*unsaid)
         if stamping and not path and self._named_itself(own):
             # A state's list names the unit's own certificate: nobody above it is asked, the list alone says how long.
             in_time = self._trusted_then(own, moment)
@@ -165,35 +169,42 @@ class Assessor:
             said_at=status.said_at,
             said_until=status.said_until,
             asked=status.asked,
-            asks=places_to_ask(own, issuer) if issuer and revocation is Revocation.UNAVAILABLE else (),
+            asks=asks,
             sha256=hashlib.sha256(der).hexdigest(),
             qualified=_says_qualified(own) and any(_name(each.certificate) in self._qualified for each in path),
         )
         return facts, moment.instants
 
-    def _climb(self, own: x509.Certificate, between: list[_Issuer], moment: "_Moment") -> tuple[Chain, list[_Issuer]]:
+    def _climb(
+        self, own: x509.Certificate, between: list[_Issuer], moment: "_Moment"
+    ) -> tuple[Chain, list[_Issuer], tuple[x509.Certificate, x509.Certificate] | None]:
+        """And the first issuer on the way of which nothing is known, with the one above it."""
         path: list[_Issuer] = []
+        unsaid: tuple[x509.Certificate, x509.Certificate] | None = None
         current = own
         broken = False
         for _ in range(_DEEPEST):
             root = next((one for one in self._roots if made(one.certificate, current)), None)
             found = root or next((one for one in between if made(one.certificate, current)), None)
             if found is None or found in path:
-                return Chain.UNKNOWN, []
+                return Chain.UNKNOWN, [], None
             path.append(found)
             broken |= not _may_issue(found.certificate, depth=len(path) - 1, moment=moment)
             broken |= not self._trusted_then(found.certificate, moment)
             if root is not None:
-                return (Chain.BROKEN if broken else Chain.TRUSTED), path
+                return (Chain.BROKEN if broken else Chain.TRUSTED), path, unsaid
             above = next((one for one in [*self._roots, *between] if made(one.certificate, found.certificate)), None)
             if above is not None:
-                # An issuer without a list of its own stays trusted for as long as the site publishes it.
-                broken |= _status(found.certificate, above.certificate, moment, []).revocation in {
-                    Revocation.REVOKED,
-                    Revocation.SUSPENDED,
-                }
+                said = _status(found.certificate, above.certificate, moment, []).revocation
+                broken |= said in {Revocation.REVOKED, Revocation.SUSPENDED}
+                if said is Revocation.UNAVAILABLE and not self._published(found.certificate):
+                    unsaid = unsaid or (found.certificate, above.certificate)
             current = found.certificate
-        return Chain.UNKNOWN, []
+        return Chain.UNKNOWN, [], None
+
+    def _published(self, issuer: x509.Certificate) -> bool:
+        """Whether a trust list names it: it stays trusted without a word of its own for as long as it stands there."""
+        return any(each.certificate == issuer for each in self._issuers)
 
     def _trusted_then(self, certificate: x509.Certificate, moment: "_Moment") -> bool:
         """What the trust list said at that moment, not what it says today."""

@@ -272,6 +272,8 @@ def _seal(found: Mapping[str, Any]) -> SealFacts:
         start=datetime.fromisoformat(found["start"]),
         end=datetime.fromisoformat(found["end"]),
         old=found["old"] is True,
+        self_made=found["self_made"] is True,
+        unsaid=found["unsaid"] is True,
     )
 
 

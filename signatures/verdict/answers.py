@@ -41,6 +41,16 @@ _UNCHANGED = {
 }
 _HIDDEN = {
     "layers": N_("The document has layers that are switched off: a viewer can show other content than you see."),
+    "printing": N_(
+        "Something in the document shows only on paper or only on the screen: a print can differ from what you see."
+    ),
+    "unseen": N_("The document holds notes or fields that are hidden, and a viewer can show them."),
+    "switches": N_("A click or the mouse can show or hide something in the document."),
+    "drawn": N_("Viewers draw the fields of the form themselves: they may look other than when it was signed."),
+    "form": N_("The document holds a second form (XFA): some viewers show it in the place of the pages."),
+    "leads": N_("A button or a link in the document opens another program or file, or sends data."),
+    "media": N_("The document holds film, sound or a model, which you do not see on its pages as they stand."),
+    "unsearched": N_("The document is too large to be searched to its end for what it may hide."),
     "scripts": N_("The document holds a script. A viewer that runs it can show something else."),
     "attachments": N_("The document has other files attached, which you do not see on its pages."),
     "actions": N_("The document does something by itself when it is opened or closed."),
@@ -120,8 +130,15 @@ def _content(facts: SignatureFacts) -> Iterator[Answer]:
 
 
 def _seal(facts: SignatureFacts) -> Iterator[Answer]:
-    if facts.seal is not None and not facts.seal.verifies:
+    seal = facts.seal
+    if seal is not None and not seal.verifies:
         yield _no("seal_forged", N_("The picture of the seal was not made by the maker whom it names."))
+    elif seal is not None and seal.self_made:
+        yield _unknown(
+            "seal_self_made",
+            N_("“%(name)s” used the seal and made its picture too: nobody else vouches for what it shows."),
+            name=seal.maker,
+        )
 
 
 def _after(facts: SignatureFacts, profile: Profile) -> Iterator[Answer]:
@@ -342,6 +359,12 @@ def _seal_bounds(facts: SignatureFacts, at: datetime) -> Iterator[Answer]:
     seal, claimed, proven = facts.seal, facts.claimed_at, facts.proven_at
     if seal is None:
         return
+    if seal.unsaid:
+        yield _unknown(
+            "seal_maker_unsaid",
+            N_("Whether “%(name)s”, who made the seal, still may cannot be read at the moment."),
+            name=seal.maker,
+        )
     outside = claimed is not None and not seal.start <= claimed <= seal.end
     if outside or (proven is not None and proven < seal.start):
         yield _no(
@@ -499,7 +522,7 @@ def _about_seal(facts: SignatureFacts) -> Iterator[Answer]:
     seal = facts.seal
     if seal is None:
         return
-    if seal.verifies:
+    if seal.verifies and not seal.self_made:
         yield _unknown("seal_maker", N_("The picture of the seal was made by “%(name)s”."), name=seal.maker)
     if seal.old:
         yield _unknown("seal_old", N_("The seal has the form of GM/T 0031-2014, which GB/T 38540-2020 has replaced."))

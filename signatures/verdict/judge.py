@@ -59,8 +59,12 @@ _NEXT = {
         "with a valid certificate."
     ),
     "expired": N_("Ask the signer to sign again, or for a copy with a time-stamp from the days of the certificate."),
+    "seal_self_made": N_(
+        "Ask the organisation whose name the seal shows, by a way you already know, whether the seal is its own."
+    ),
     "suspended": N_("Wait until the issuer has decided about the certificate, then check again."),
     "status_unavailable": N_("Check again in a few minutes. If that does not help, tell the operator of this site."),
+    "seal_maker_unsaid": N_("Check again in a few minutes. If that does not help, tell the operator of this site."),
     "stamp_broken": N_("Ask for a copy whose time-stamp is sound; the one in this file proves nothing."),
     "stamp_beside_broken": N_("Fetch the document with its proof from its archive again, and check that."),
     "stamp_beside_missing": N_("Fetch the document with its proof from its archive again, and check that."),
@@ -189,6 +193,7 @@ _STATUS: tuple[tuple[str, Indication, str], ...] = (
     ("content_altered", Indication.TOTAL_FAILED, "HASH_FAILURE"),
     ("signature_forged", Indication.TOTAL_FAILED, "SIG_CRYPTO_FAILURE"),
     ("seal_forged", Indication.TOTAL_FAILED, "SIG_CRYPTO_FAILURE"),
+    ("seal_self_made", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
     ("certificate_swapped", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
     ("content_missing", Indication.INDETERMINATE, "SIGNED_DATA_NOT_FOUND"),
     ("partly_signed", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
@@ -209,6 +214,7 @@ _STATUS: tuple[tuple[str, Indication, str], ...] = (
     ("seal_out_of_time", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
     ("seal_expired", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
     ("signed_in_future", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
+    ("seal_maker_unsaid", Indication.INDETERMINATE, "TRY_LATER"),
     ("status_unavailable", Indication.INDETERMINATE, "TRY_LATER"),
     ("status_then_unknown", Indication.INDETERMINATE, "TRY_LATER"),
     ("signed_after_stamp", Indication.INDETERMINATE, "TIMESTAMP_ORDER_FAILURE"),

@@ -102,3 +102,27 @@ def test_what_it_may_certify_is(name: str, root: Authority) -> None:
     issuer = _issuer(root, TAKEN[name])
     for kind, document in _signed(issuer.leaf("Jiangcheng Tax Bureau Seal")).items():
         assert look(document, root, issuer).overall is Overall.TRUSTED, kind
+
+
+def test_an_issuer_that_came_with_the_document_counts_while_somebody_answers_for_it(root: Authority) -> None:
+    """Its key may be stolen: what that signs comes with a list of its own, by the same key."""
+    issuer = _issuer(root, TAKEN["for documents"])
+    trust = Trust(roots=(root.pem.decode(),), issuers={})
+    known = Trust(roots=trust.roots, issuers={"abroad": issuer.pem.decode()})
+    root.revoked[issuer.certificate.serial_number] = x509.ReasonFlags.ca_compromise
+    try:
+        revoked = root.crl()
+    finally:
+        root.revoked.clear()
+    for kind, document in _signed(issuer.leaf("Jiangcheng Tax Bureau Seal")).items():
+        for given, lists, expected in (
+            (trust, [issuer.crl()], (Overall.CANNOT_TELL, "status_unavailable")),
+            (trust, [issuer.crl(), root.crl()], (Overall.TRUSTED, "valid")),
+            (known, [issuer.crl()], (Overall.TRUSTED, "valid")),
+        ):
+            found = inspect(document, grounds=Grounds(given, lists), profile=Profile.STRICT, at=NOW)
+            verdict = judge(document, found, profile=Profile.STRICT, at=NOW)
+            assert (verdict.overall, verdict.signatures[0].valid.code) == expected, kind
+        found = inspect(document, grounds=Grounds(known, [issuer.crl(), revoked]), profile=Profile.STRICT, at=NOW)
+        verdict = judge(document, found, profile=Profile.STRICT, at=NOW)
+        assert verdict.signatures[0].issuer.code == "issuer_broken", kind

@@ -10,7 +10,7 @@ import pytest
 from asn1crypto import x509
 
 from signatures.formats import inspect
-from signatures.models import Indication, Overall, Profile, Verdict
+from signatures.models import Indication, Overall, Profile, Trust, Verdict
 from signatures.pades.grounds import Grounds
 from signatures.sandbox import ReaderPool
 from signatures.verdict import judge
@@ -349,3 +349,29 @@ def test_whoever_may_sign_nothing_makes_no_seals(sm2_city: _City) -> None:
     assert (found.overall, found.signatures[0].unchanged.code) == (Overall.NOT_TRUSTED, "seal_forged")
     held = look(sm2_city.sealed, sm2_city, sm2_city.maker, held=True)
     assert (held.overall, held.signatures[0].unchanged.code) == (Overall.NOT_TRUSTED, "seal_forged")
+
+
+def test_a_seal_that_its_user_made_shows_whatever_its_user_likes(sm2_city: _City) -> None:
+    """Anybody with a certificate draws the seal of the tax bureau; the signature alone says who they are."""
+    own = ofds.sealed(sm2_city.other, sm2_city.other)
+    again = ofds.holder("江城丝绸公司", sm2_city.root)
+    for document in (own, ofds.sealed(again, sm2_city.other)):
+        verdict = look(document, sm2_city)
+        (one,) = verdict.signatures
+        assert (verdict.overall, one.unchanged.code) == (Overall.CANNOT_TELL, "seal_self_made")
+        assert (one.signer.code, one.unchanged.words.parameters) == ("signer_known", {"name": "江城丝绸公司"})
+        assert "whose name the seal shows" in verdict.advice.message
+        assert "seal_maker" not in codes(verdict)
+
+
+def test_a_maker_of_whom_nothing_is_known_is_told(sm2_city: _City) -> None:
+    far = ofds.Issuer("远方 SM2 根")
+    document = ofds.sealed(ofds.holder("远方印章中心", far), sm2_city.signer)
+    trust = Trust(roots=(sm2_city.root.pem, far.pem), issuers={})
+    for lists, expected in (
+        ([sm2_city.root.list()], (Overall.CANNOT_TELL, "seal_maker_unsaid")),
+        ([sm2_city.root.list(), far.list()], (Overall.TRUSTED, "valid")),
+    ):
+        found = inspect(document, grounds=Grounds(trust, lists), profile=Profile.STRICT, at=NOW)
+        verdict = judge(document, found, profile=Profile.STRICT, at=NOW)
+        assert (verdict.overall, verdict.signatures[0].valid.code) == expected
