@@ -2,8 +2,9 @@
 """CMS and CAdES in a file of their own, with the content inside or beside, by any number of signers."""
 
 from ..models import Format
-from ..proofs.signed_data import read, unarmoured
+from ..proofs.signed_data import NotSignedData, read, unarmoured
 from .facts import Found, Setting
+from .posing import poses
 
 
 def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found:
@@ -13,6 +14,10 @@ def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found
         NotSignedData: it is another kind of object, or malformed.
     """
     found = Found()
-    for number, signer in enumerate(read(unarmoured(document), content).signers, start=1):
+    signed = read(unarmoured(document), content)
+    at = document.find(signed.content) if signed.content else -1
+    if poses(document, [(at, at + len(signed.content or b""))]):
+        raise NotSignedData("another document for another viewer")
+    for number, signer in enumerate(signed.signers, start=1):
         found.add(signer, setting, format=Format.CMS, name=str(number))
     return found

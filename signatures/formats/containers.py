@@ -5,6 +5,9 @@ import io
 import unicodedata
 import zipfile
 import zlib
+from collections.abc import Iterator
+
+from .posing import poses
 
 _MOST_FILES, _MOST_BYTES = 2000, 256 * 1024 * 1024
 _HEAD, _LISTED, _END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
@@ -48,8 +51,8 @@ class Container:
         if len({unicodedata.normalize("NFC", name).casefold() for name in self.names}) != len(self.names):
             # Which of two a viewer takes is its own choice.
             raise NotAContainer
-        # Bytes that no entry accounts for: another program may find another file in them.
-        self.stray = not _accounted_for(document, entries)
+        # Bytes that no entry accounts for, or that a viewer takes for another document: another file may be found.
+        self.stray = not _accounted_for(document, entries) or poses(document, _papers(document, entries))
 
     def read(self, name: str) -> bytes:
         """One file.
@@ -70,6 +73,15 @@ class Container:
 
 def _elsewhere(name: str) -> bool:
     return not name or "\\" in name or name.startswith("/") or name[1:2] == ":" or ".." in name.split("/")
+
+
+def _papers(document: bytes, entries: list[zipfile.ZipInfo]) -> Iterator[tuple[int, int]]:
+    """Where the documents stand that a PDF viewer may show; what nobody signs is never called so."""
+    for entry in entries:
+        if entry.filename.casefold().endswith(".pdf"):
+            head = document[entry.header_offset : entry.header_offset + _HEAD_SIZE]
+            start = entry.header_offset + _HEAD_SIZE + _number(head, 26) + _number(head, 28)
+            yield start, start + entry.compress_size
 
 
 def _accounted_for(document: bytes, entries: list[zipfile.ZipInfo]) -> bool:

@@ -10,6 +10,12 @@ _JWS = re.compile(rb"\s*(?:eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\s*|
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 _PEM = re.compile(rb"\s*-----BEGIN (?:CMS|PKCS7|PKCS #7 SIGNED DATA)-----")
 _SEQUENCE = b"0"
+# Signed data of PKCS #7, or its Chinese twin, whatever it holds: also a PDF.
+_SIGNED_DATA = re.compile(
+    rb"0(?:\x80|[\x01-\x7f]|\x81.|\x82..|\x83.{3}|\x84.{4})"
+    rb"\x06(?:\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02|\x0a\x2a\x81\x1c\xcf\x55\x06\x01\x04\x02\x02)",
+    re.DOTALL,
+)
 _BASE64_OF_A_SEQUENCE = re.compile(rb"\s*MI[A-Za-z0-9+/\s]{40,}={0,2}\s*")
 EVIDENCE = "META-INF/manifest.json"
 PROOF = "proof.txt"
@@ -20,6 +26,8 @@ def kind_of(document: bytes) -> Format:
     if document[:2] == b"PK":
         # First, for a container may hold a PDF near its beginning.
         return _container(document)
+    if _SIGNED_DATA.match(document):
+        return Format.CMS
     if b"%PDF-" in document[:1024]:
         return Format.PDF
     for pattern, found in ((_PEM, Format.CMS), (_XML, Format.XADES), (_JWS, Format.JWS)):

@@ -143,6 +143,13 @@ class Makers:
             document, content = KINDS[kind].alter(document, content)
         return Sample(document, content, self._lists(case, leaf))
 
+    def self_made(self) -> Sample:
+        """An OFD document with a seal that its own user made."""
+        user = self._sealers.of("healthy")
+        own = ofds.seal(user, user)
+        document = ofds.sealed(user, user, own=own, signing=ofds.new_form(own, user, at=SIGNED))
+        return Sample(document, None, self._lists("healthy", self._second))
+
     def _lists(self, case: str, leaf: Leaf) -> tuple[bytes, ...]:
         issuer = self._city.organisations
         reasons = {"suspended": x509.ReasonFlags.certificate_hold}

@@ -6,13 +6,13 @@ import hashlib
 from collections.abc import Callable
 
 import pytest
-from asn1crypto import algos, cms
+from asn1crypto import algos, cms, core
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from signatures.formats import inspect
-from signatures.models import Overall, Profile, Verdict
+from signatures.models import Format, Overall, Profile, Verdict
 from signatures.pades.grounds import Grounds
 from signatures.verdict import judge
 from tests.signatures import documents, made
@@ -145,3 +145,24 @@ def test_a_file_beside_what_signs_itself_is_not_taken_for_signed(city: City, lea
         (one,) = verdict.signatures
         assert (verdict.overall, one.unchanged.code) == (Overall.CANNOT_TELL, "partly_signed"), verdict.format
         assert one.unchanged.words.parameters["files"] == f"SHA-256 {hashlib.sha256(_TEXT).hexdigest()}"
+
+
+def test_a_pdf_within_is_the_only_one_that_a_viewer_finds(city: City, leaf: Leaf) -> None:
+    """Viewers open whatever has the header of a PDF near its beginning, and read it from its end."""
+    paper, other = documents.permit(), documents.permit(pages=2)
+    letter = made.cades(paper, [leaf])
+    assert (look(letter, city).overall, look(letter, city).format) == (Overall.TRUSTED, Format.CMS)
+    whole = cms.ContentInfo.load(letter)
+    whole["content"]["signer_infos"][0]["unsigned_attrs"] = [
+        cms.CMSAttribute({"type": "2.999.8", "values": [core.OctetString(other)]})
+    ]
+    files = made.unzipped(made.asic_xades({"permit.pdf": paper}, leaf))
+    first = {"permit.pdf": files.pop("permit.pdf"), **files}
+    assert look(made.zipped(first), city).overall is Overall.TRUSTED
+    assert look(made.zipped({**first, "META-INF/a.tst": b"stamp"}), city).overall is Overall.TRUSTED
+    for forged in (
+        whole.dump(force=True),
+        made.zipped({**first, "META-INF/a.tst": other}),
+        made.zipped({"META-INF/a.tst": other, **first}),
+    ):
+        assert look(forged, city).overall is Overall.CANNOT_TELL

@@ -11,7 +11,8 @@ from pathlib import Path
 from signatures.formats import inspect
 from signatures.models import Level, Profile, Verdict
 from signatures.pades.grounds import Grounds
-from signatures.verdict import Catalogue, judge
+from signatures.pades.hidden import KINDS
+from signatures.verdict import Catalogue, answers, judge
 from signatures.verdict.words import COLOURS, LANGUAGES, LEVELS, QUESTIONS, Language, short
 from tests.signatures import matrix
 from tests.signatures.pki import NOW
@@ -61,6 +62,18 @@ def page(makers: matrix.Makers) -> str:
         "\nAll states are those above; each is a test. At level B there is no time-stamp that could be missing or bad: "
         "there these two\nare the healthy file."
     )
+    parts.append("\n## A seal that its own user made\n")
+    verdict = look(makers, makers.self_made())
+    parts.append("\n".join(_cell(verdict, language, catalogue) for language in LANGUAGES))
+    parts.append(
+        "\n## What a PDF may hide or do\n\nTo know; none of it changes a colour.\n\n"
+        "| kind | English | 中文 |\n|---|---|---|"
+    )
+    for kind in KINDS:
+        answer = answers.hidden(kind)
+        assert answer is not None
+        said = (catalogue.say(answer.words, language) for language in LANGUAGES)
+        parts.append(f"| {kind} | {' | '.join(said)} |")
     return "\n".join(parts) + "\n"
 
 
