@@ -195,4 +195,4 @@ def _seal(sealed: seals.Sealed, setting: Setting, picture: bytes | None, proven:
 def _same_hand(one: bytes, other: bytes) -> bool:
     """Whether two certificates are of one key or of one name."""
     first, second = certificate(one), certificate(other)
-    return first.public_key.dump() == second.public_key.dump() or first.subject == second.subject
+    return bool(first.public_key.dump() == second.public_key.dump() or first.subject == second.subject)
