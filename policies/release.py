@@ -2,6 +2,7 @@
 """One release in memory: rules, matrix and cases built together, usable only if every case passes."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 
 from .cases import failures, read_cases
@@ -95,6 +96,10 @@ class Release:
     def timed(self, action: str) -> bool:
         """Whether an answer about this action may be another one later, all else being equal."""
         return self._rules.timed(action)
+
+    def edge(self, action: str, at: datetime) -> int:
+        """Until when an answer about this action holds, in seconds since 1970; 0 if no time ends it."""
+        return self._rules.edge(action, int(at.timestamp()))
 
     def unexplained(self) -> list[str]:
         """Policies that say no owner or no reason: they decide if they are in force, and are not released anew."""

@@ -4,6 +4,7 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
@@ -107,6 +108,11 @@ class PolicyEngine:
         if force is None or self._shadow is not None or not force.cache.most or force.release.timed(action):
             return ""
         return force.release.version
+
+    def edge(self, action: str, at: datetime) -> int:
+        """Until when an answer about this action holds, in seconds since 1970; 0 if no time ends it."""
+        force = self._force
+        return force.release.edge(action, at) if force else 0
 
     def reload(self) -> bool:
         """Build what lies in the folder now beside what is in force, then swap; True if it changed.

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes along with a permitted request: the identity for its host, and what a WebSocket hangs on."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from core.identity import Identity, IdentityIssuer
 
-from ..models import Question, Ruling
+from ..models import Caller, Question, Ruling
 from ..store import Kind
 from ..tokens import Sealing, Ties
 from .switches import passed, ways
@@ -36,7 +36,20 @@ def identity(identities: IdentityIssuer, question: Question, ruling: Ruling, num
     )
 
 
-def tied(sealing: Sealing, question: Question, ruling: Ruling, number: str, *, heard: int, at: datetime) -> str:
+def over_at(caller: Caller, *, edge: int, at: datetime) -> int:
+    """When what stays open is over by itself, in seconds since 1970.
+
+    ``edge`` is when the policies may say otherwise (0: never). Roles, mandates, contracts and hosts' assessments end by
+    days, so that on another day everybody is decided on anew.
+    """
+    tomorrow = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    own = [int(caller.until.timestamp())] if caller.until else []
+    return min([int(tomorrow.timestamp()), *own, *([edge] if edge else [])])
+
+
+def tied(
+    sealing: Sealing, question: Question, ruling: Ruling, number: str, *, heard: int, edge: int, at: datetime
+) -> str:
     """What a WebSocket hangs on, sealed for the keeper; empty for any other request."""
     if not question.upgrade or ruling.route is None:
         return ""
@@ -56,7 +69,7 @@ def tied(sealing: Sealing, question: Question, ruling: Ruling, number: str, *, h
             role=route.role,
             live=route.live,
             names=(*((str(kind), name) for kind, name in caller.ties), *switches),
-            until=int(caller.until.timestamp()) if caller.until else 0,
+            until=over_at(caller, edge=edge, at=at),
             heard=heard,
         ),
         at=at,

@@ -168,7 +168,7 @@ class Decider:
                 status=204,
                 decision=number,
                 identity=identity(self._identities, question, ruling, number, at=self._clock.now()),
-                ties=tied(self._sealing, question, ruling, number, heard=heard, at=self._clock.now()),
+                ties=self._tied(question, ruling, number, heard) if question.upgrade else "",
             )
         except Unavailable as error:
             _log.warning("decision_overtaken", code=error.code)
@@ -176,6 +176,11 @@ class Decider:
         except Exception:  # noqa: BLE001 - an answer of yes without its identity is none
             _log.error("identity_not_signed", exc_info=True)
             return denied(Reason.UNAVAILABLE, number)
+
+    def _tied(self, question: Question, ruling: Ruling, number: str, heard: int) -> str:
+        at = self._clock.now()
+        edge = self._engine.edge(Action.ACCESS, at)
+        return tied(self._sealing, question, ruling, number, heard=heard, edge=edge, at=at)
 
     def _rule(self, question: Question, at: datetime) -> Ruling:
         return self._ruled(question, at)[0]

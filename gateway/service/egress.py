@@ -25,6 +25,7 @@ from ..models import NOBODY, Caller
 from ..request import Credentials
 from ..store import Kind
 from ..tokens import Ties
+from .accompanying import over_at
 from .answers import reason_of
 from .attempts import Attempts, Shares
 from .engine import Engine
@@ -224,7 +225,8 @@ class WaysOut:
         switches = [
             (str(Kind.SWITCH), each) for each in (f"zones={ruling.zone}:{to}", f"portal={ruling.name}", "writing")
         ]
-        ends = at + self._settings.longest
+        ends = int((at + self._settings.longest).timestamp())
+        own = over_at(caller, edge=self._engine.edge(Action.ACCESS, at), at=at)
         return Ties(
             decision=number,
             subject=caller.subject,
@@ -236,7 +238,7 @@ class WaysOut:
             role="",
             live="",
             names=(*((str(kind), each) for kind, each in caller.ties), *switches),
-            until=int(min(caller.until or ends, ends).timestamp()),
+            until=min(own, ends),
             heard=heard,
         )
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The policies, as decisions use them."""
 
+from datetime import datetime
 from typing import Protocol
 
 from policies import Decision, DecisionRequest
@@ -28,6 +29,10 @@ class Engine(Protocol):
 
     def spoken_for(self, listener: str) -> frozenset[str]:
         """Zones that a proxy may speak for at a listener, by its certificate."""
+        ...
+
+    def edge(self, action: str, at: datetime) -> int:
+        """Until when an answer about this action holds, in seconds since 1970; 0 if no time ends it."""
         ...
 
     def lasting(self, action: str) -> str:

@@ -23,9 +23,10 @@ from policies import Action, Decision, DecisionRequest, ResourceClass, noted
 
 from ..authzen import Batch, Named, Place, Question
 from ..config import EnforcementPoint, GatewaySettings, Route
-from ..errors import NoEnforcementPoint, NotAQuestion, NotYourZone, Reason, Refused
+from ..errors import BadTarget, NoEnforcementPoint, NotAQuestion, NotYourZone, Reason, Refused
 from ..models import Caller
 from ..request import matches
+from ..request import target as read_target
 from ..store import Kind
 from .attempts import Shares
 from .engine import Engine
@@ -457,7 +458,7 @@ class DecisionPoint:
         if route is not None:
             if resource.type != route.resource_class:
                 raise NotAQuestion(field="resource.type")
-            return _of_route(request, route, path=_text(said, "path"))
+            return _of_route(request, route, path=_path(said))
         if resource.type not in set(ResourceClass):
             raise NotAQuestion(field="resource.type")
         return replace(
@@ -480,6 +481,15 @@ def _of_route(request: DecisionRequest, route: Route, *, path: str) -> DecisionR
         to_zone=route.zone,
         path_public=bool(path) and matches(path, route.public),
     )
+
+
+def _path(said: Mapping[str, Any]) -> str:
+    """A path with one reading, as at our own hosts: what could lead elsewhere is beneath no public one."""
+    path = _text(said, "path")
+    try:
+        return read_target("GET", path).path if path else ""
+    except BadTarget as error:
+        raise NotAQuestion(field="path") from error
 
 
 def _paged(names: Sequence[str], place: Place) -> Found:

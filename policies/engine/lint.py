@@ -13,6 +13,8 @@ from cedarpy import pst
 
 _OPTIONAL = re.compile(r'(?:"(?P<quoted>[^"]+)"|(?P<bare>\w+))\s*\?\s*:')
 _COMMENT = re.compile(r"//[^\n]*")
+_COMPARING = frozenset({"eq", "greater", "greater_eq", "less", "less_eq", "not_eq"})
+_NOW = pst.GetAttr(base=pst.Var("context"), attr="at")
 
 
 def optional_attributes(schema_text: str) -> frozenset[str]:
@@ -41,6 +43,31 @@ def reads_time(expr: object) -> bool:
     whole = sum(node == pst.Var("context") for node in nodes)
     parts = [node.attr for node in nodes if isinstance(node, pst.GetAttr) and node.base == pst.Var("context")]
     return "at" in parts or whole > len(parts)
+
+
+def moments(expr: object) -> frozenset[int] | None:
+    """Seconds since 1970 at which what this says may change; None where the time is used otherwise than compared."""
+    found: set[int] = set()
+    compared = 0
+    for node in _nodes(expr):
+        match node:
+            case (
+                pst.BinaryOp(op=op, left=pst.GetAttr() as read, right=pst.LongLit(value=value))
+                | pst.BinaryOp(op=op, left=pst.LongLit(value=value), right=pst.GetAttr() as read)
+            ) if op in _COMPARING and read == _NOW:
+                compared += 1
+                # Whichever of the two it is: `<=` changes behind the second, `<` before it.
+                found |= {value, value + 1}
+    nodes = list(_nodes(expr))
+    if sum(node == _NOW for node in nodes) > compared or _whole(nodes):
+        return None
+    return frozenset(found)
+
+
+def _whole(nodes: list[object]) -> bool:
+    """Whether the context is used whole."""
+    parts = sum(isinstance(node, pst.GetAttr | pst.HasAttr) and node.base == pst.Var("context") for node in nodes)
+    return sum(node == pst.Var("context") for node in nodes) > parts
 
 
 def _presence(expr: object, *, positive: bool) -> Iterator[tuple[str, bool]]:

@@ -3,7 +3,7 @@
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,19 @@ class Answer:
     failure: str = ""
 
 
+_UNKNOWN = 60
+
+
+def _moments(policies: Iterable[Policy], action: str) -> tuple[int, ...] | None:
+    found: set[int] = set()
+    for policy in policies:
+        these = policy.moments(action)
+        if these is None:
+            return None
+        found |= these
+    return tuple(sorted(found))
+
+
 class Ruleset:
     """Schema and sliced policies as handles."""
 
@@ -57,6 +70,7 @@ class Ruleset:
         self._slices = slices(self.policies, zones)
         self._finer: Finer | None = Finer(self.policies)
         self._timed = {action for policy in self.policies for action in Action if policy.timed(action)}
+        self._moments = {action: _moments(self.policies, action) for action in self._timed}
         self._codes = {policy.id: policy.code for policy in self.policies}
         if not any(policy.forbids for policy in self.policies):
             raise PoliciesUnusable(why="there is no forbid at all, so nothing stops a disabled person")
@@ -64,6 +78,18 @@ class Ruleset:
     def timed(self, action: str) -> bool:
         """Whether an answer about this action may be another one later, all else being equal."""
         return action in self._timed
+
+    def edge(self, action: str, at: int) -> int:
+        """Until when an answer about this action given at ``at`` holds, in seconds since 1970; 0: until something else.
+
+        Where nobody can tell, it is a minute.
+        """
+        if action not in self._timed:
+            return 0
+        known = self._moments[action]
+        if known is None:
+            return at + _UNKNOWN
+        return next((moment for moment in known if moment > at), 0)
 
     def code(self, policy: str) -> Code | None:
         """What a forbid explains."""

@@ -10,7 +10,7 @@ from cedarpy import pst
 
 from ..errors import PoliciesUnusable
 from ..models import Code
-from .lint import optional_attributes, reads_time, unsafe_presence_test
+from .lint import moments, optional_attributes, reads_time, unsafe_presence_test
 
 _ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
@@ -31,6 +31,18 @@ class Policy:
     def forbids(self) -> bool:
         """Whether it takes away."""
         return self.tree.effect == "forbid"
+
+    def moments(self, action: str) -> frozenset[int] | None:
+        """When what it says about this action may change, in seconds since 1970; None if that cannot be told."""
+        if not self.timed(action):
+            return frozenset()
+        found: set[int] = set()
+        for clause in self.tree.clauses:
+            these = moments(clause.expr)
+            if these is None:
+                return None
+            found |= these
+        return frozenset(found)
 
     def timed(self, action: str) -> bool:
         """Whether it reads the time of questions about this action."""

@@ -118,6 +118,8 @@ class FakeEngine:
         self.sequence = 7
         self.lies_there = 7
         self.version = "7"
+        # When the policies may say otherwise.
+        self.changes_at = 0
 
     def decide(self, request: DecisionRequest) -> Decision:
         self.asked.append(request)
@@ -138,6 +140,10 @@ class FakeEngine:
 
     def spoken_for(self, listener: str) -> frozenset[str]:
         return frozenset(self.peers.values()) if listener == "external" else frozenset()
+
+    def edge(self, action: str, at: datetime) -> int:
+        del action, at
+        return self.changes_at
 
     def lasting(self, action: str) -> str:
         del action

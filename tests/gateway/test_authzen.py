@@ -180,6 +180,10 @@ def test_what_a_route_of_ours_is_nobody_else_says(point: Gateway) -> None:
     assert said(point, "evaluation", changed(resource=landing, context=weak))["decision"] is True
     inside = {"type": "portal", "id": "tax", "properties": {"path": "/me"}}
     assert said(point, "evaluation", changed(resource=inside, context=weak))["decision"] is False
+    # What could be read as another path is asked about as none.
+    for path in ("/callback/../me", "/./callback", "//callback", "callback", "/callback;x"):
+        astray = {**landing, "properties": {"path": path}}
+        assert post(point, "evaluation", changed(resource=astray, context=weak)).status_code == 400, path
 
 
 def test_records_of_others_are_what_the_enforcement_point_says_and_strictest_where_it_says_nothing(

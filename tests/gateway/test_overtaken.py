@@ -4,7 +4,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,8 +16,10 @@ from gateway import GatewaySettings
 from gateway.authzen import question
 from gateway.config import EnforcementPoint
 from gateway.errors import Reason, Refused
+from gateway.models import NOBODY
 from gateway.request import certificate_digest
 from gateway.service import Sockets
+from gateway.service.accompanying import over_at
 from gateway.service.attempts import Attempts, counted_as
 from gateway.store import SessionRevoked
 from gateway.tokens import Ties
@@ -214,6 +216,40 @@ def ties(decision: str, subject: str = SUBJECT) -> Ties:
         decision=decision, subject=subject, session="sid-1", organisation="", resource="tax",
         host="tax.city.localhost", zone="external", role="portal:tax", live="live", names=(), until=0,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("edge", "own", "ends"),
+    [
+        # The session may lie idle for half an hour; at nine the policies say something else; at midnight the day ends.
+        ("2026-11-30T09:00", "2026-11-30T08:50", "08:50"),
+        ("2026-11-30T08:59", "2026-11-30T23:50", "08:59"),
+        ("", "2026-12-01T07:00", "00:00"),
+        ("", "", "00:00"),
+    ],
+)
+def test_what_stays_open_ends_with_the_day_and_where_time_decides(edge: str, own: str, ends: str) -> None:
+    def moment(text: str) -> datetime:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+    caller = replace(NOBODY, kind="person", until=moment(own) if own else None)
+    found = over_at(caller, edge=int(moment(edge).timestamp()) if edge else 0, at=moment("2026-11-30T08:20"))
+    assert f"{datetime.fromtimestamp(found, UTC):%H:%M}" == ends
+
+
+def test_a_socket_says_until_when_it_was_allowed(unit: Gateway) -> None:
+    now = int(unit.clock.now().timestamp())
+    unit.engine.changes_at = now + 7
+    socket = {
+        "unverified_cookie": unit.open_session(), "unverified_target": "/queue/live", "upgrade": "websocket",
+        "origin": f"https://tax.city.localhost:{unit.site.ports.external}",
+    }  # fmt: skip
+    over: list[str] = []
+    held = unit.sockets.open(unit.sealing.opened(ask(unit, **socket).ties, at=unit.clock.now()), end=over.append)
+    assert held.ties.until <= now + 7
+    unit.clock.advance(timedelta(seconds=7))
+    unit.sockets.watch()
+    assert over == ["time"]
 
 
 def test_what_hangs_on_a_certificate_ends_with_the_next_ceremony(unit: Gateway) -> None:

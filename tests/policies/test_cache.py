@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import cedarpy
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from policies import BundleRefused, Code, Decision, DecisionRequest
 from policies.bundle import JOURNAL, Manifest, release
 from policies.cache import DecisionCache
 from policies.cache import key as key_of
+from policies.engine.lint import moments
 from policies.release import Release
 from policies.service import PolicyEngine
 from tests.fakes.recorder import ListRecorder
@@ -212,6 +214,41 @@ def test_a_rule_about_time_holds_to_the_second_and_is_never_remembered(timed: di
     # The same instant told in another zone of the clock, and a time that is none.
     assert made.decide(ask(at=(FROM - second).astimezone(UTC))).allowed is False
     assert made.decide(ask(at="now")).code == Code.ERROR
+
+
+def test_until_when_an_answer_holds_is_told_for_what_stays_open(
+    timed: dict[str, bytes], shipped_files: dict[str, bytes]
+) -> None:
+    made = Release(timed, version="1")
+    second = timedelta(seconds=1)
+    for at, edge in ((FROM - second, FROM), (FROM, FROM + second), (FROM + second, UNTIL), (UNTIL + second, None)):
+        assert made.edge("access", at) == (int(edge.timestamp()) if edge else 0), at
+    assert made.edge("login", FROM) == 0
+    assert Release(shipped_files, version="1").edge("access", FROM) == 0
+    # What computes with the time may change at any moment: nothing lives longer than a minute by it.
+    hidden = {**timed, "access.cedar": timed["access.cedar"].replace(b"context.at >=", b"context.at - 5 >=")}
+    assert Release(hidden, version="1").edge("access", FROM) == int(FROM.timestamp()) + 60
+
+
+@pytest.mark.parametrize(
+    ("says", "found"),
+    [
+        ("context.at < 7", {7, 8}),
+        ("7 <= context.at && context.at != 9", {7, 8, 9, 10}),
+        ("context.at == 7 || principal.enabled", {7, 8}),
+        ("principal.enabled", set()),
+        ("context.at + 1 < 7", None),
+        ("context.at < context.assurance", None),
+        ("[context.at].contains(7)", None),
+        ("(if principal.enabled then context.at else 3) < 7", None),
+        ("context == principal.seen", None),
+        ("context.at < 7 && context == principal.seen", None),
+    ],
+)
+def test_the_moments_of_a_condition_are_those_it_compares_the_time_with(says: str, found: set[int] | None) -> None:
+    text = f'@id("a") permit (principal, action, resource) when {{ {says} }};'
+    (policy,) = cedarpy.PolicySet.from_str(text).to_pst().static_policies.values()
+    assert moments(policy.clauses[0].expr) == (None if found is None else frozenset(found))
 
 
 def test_what_the_clock_closed_stays_closed_though_it_was_just_allowed(
