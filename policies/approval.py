@@ -3,7 +3,7 @@
 
 Their public keys stand in the site's configuration. Once any does, every role asks two of them for every bundle: the
 release key alone puts nothing in force. An approval is for these files, this number and what is said of a trial in
-shadow: how long it lasts at least, or why there is none. To go back to what was approved once needs no new one. It
+shadow: how long it lasts at least, or why there is none. To go back to what was in force once needs no new one. It
 lies in the source folder as a hidden file, so that it travels with what it approves.
 """
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from audit import Event, Outcome, Recorder, Wait
 
 from ..approval import Approval, Trial, approving, demand
-from ..errors import NothingToRelease
+from ..errors import BundleRefused, NothingToRelease
 from . import files, proving
 from .files import alone, publish
 from .manifest import (
@@ -24,6 +24,7 @@ from .manifest import (
     Manifest,
     content_digest,
     digests,
+    history,
     manifest_of,
     parsed,
     read_manifest,
@@ -65,7 +66,11 @@ def release(
         _end_unfinished(folder, journal, key=key.public_key(), recorder=recorder)
         before = read_manifest(folder, key.public_key()) if (folder / CURRENT).exists() else None
         sequence = before.sequence + 1 if before else 1
-        signed, number, trial = _approved(named, approvals, sequence=sequence, administrators=administrators or {})
+        released = history(folder, key.public_key()) if before else []
+        earlier = {each.approved_as for each in released if each.files == named}
+        signed, number, trial = _approved(
+            named, approvals, sequence=sequence, earlier=earlier, administrators=administrators or {}
+        )
         # The same files may be released again to get their administrators' signatures.
         if before is not None and before.files == named and before.approvals == signed:
             raise NothingToRelease(version=before.version)
@@ -118,13 +123,26 @@ def _end_unfinished(folder: Path, journal: Path, *, key: Ed25519PublicKey, recor
 
 
 def _approved(
-    named: Mapping[str, str], approvals: Sequence[Approval], *, sequence: int, administrators: Mapping[str, str]
+    named: Mapping[str, str],
+    approvals: Sequence[Approval],
+    *,
+    sequence: int,
+    earlier: set[int],
+    administrators: Mapping[str, str],
 ) -> tuple[dict[str, str], int, str]:
-    """The signatures that count, their number (an earlier one where we go back) and what they say of a trial."""
+    """The signatures that count, their number (an earlier one where we go back) and what they say of a trial.
+
+    What was signed for an ``earlier`` number counts if these files were in force by it. Signed and never released, it
+    was withdrawn, or overtaken by a release that whoever signed did not know and that would be undone unseen.
+    """
     if not administrators:
         return {}, 0, ""
+    said = {each.sequence for each in approvals}
+    if said and max(said) < sequence and not said & earlier:
+        raise BundleRefused(why=f"it was signed as release {max(said)}, and {sequence - 1} is in force: sign it again")
     best: tuple[dict[str, str], int, str] = ({}, sequence, "")
-    for number, trial in sorted({(each.sequence, each.trial) for each in approvals if each.sequence <= sequence}):
+    counting = earlier | {sequence}
+    for number, trial in sorted({(each.sequence, each.trial) for each in approvals if each.sequence in counting}):
         mine = [each for each in approvals if (each.sequence, each.trial) == (number, trial)]
         given = {each.administrator: each.signature for each in mine}
         signed = approving(named, given, sequence=number, administrators=administrators, trial=trial)

@@ -70,7 +70,9 @@ class Ruleset:
         self._slices = slices(self.policies, zones)
         self._finer: Finer | None = Finer(self.policies)
         self._timed = {action for policy in self.policies for action in Action if policy.timed(action)}
-        self._moments = {action: _moments(self.policies, action) for action in self._timed}
+        self._moments: dict[str, tuple[int, ...] | None] = {
+            action: _moments(self.policies, action) for action in self._timed
+        }
         self._codes = {policy.id: policy.code for policy in self.policies}
         if not any(policy.forbids for policy in self.policies):
             raise PoliciesUnusable(why="there is no forbid at all, so nothing stops a disabled person")

@@ -94,6 +94,25 @@ def test_what_is_no_approval_is_refused(content: bytes) -> None:
 Put = Callable[..., Manifest]
 
 
+def test_what_was_signed_and_overtaken_by_another_release_is_signed_again(
+    put: Put, recorder: ListRecorder, shipped_files: dict[str, bytes]
+) -> None:
+    """Two proposals of the same base; the second would undo the first, unseen by whoever signed it."""
+    first, urgent, stale = ({**shipped_files, "access.cedar": text} for text in (b"// 1", b"// urgent", b"// stale"))
+    put(first, signed("qian", "sun", files=digests(first)))
+    withdrawn = signed("qian", "sun", files=digests(stale), sequence=2, trial="untried:now")
+    put(urgent, signed("sun", "li", files=digests(urgent), sequence=2, trial="untried:now"))
+    before = len(recorder.events)
+    with pytest.raises(BundleRefused) as refused:
+        put(stale, withdrawn)
+    assert "signed as release 2, and 2 is in force" in refused.value.detail
+    assert len(recorder.events) == before
+    again = signed("qian", "li", files=digests(stale), sequence=3, trial="untried:now")
+    # Old words in the same folder do no harm, and do not count.
+    assert put(stale, [*withdrawn, *again]).approved_as == 3
+    assert put(first, signed("qian", "sun", files=digests(first))).approved_as == 1
+
+
 @pytest.fixture
 def put(tmp_path: Path, key: Ed25519PrivateKey, recorder: ListRecorder, monkeypatch: pytest.MonkeyPatch) -> Put:
     # That what fails its cases is not released is shown elsewhere, and takes most of the time.
