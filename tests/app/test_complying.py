@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every kind of evidence on the compliance page: shown by a whole site, and gone or a no where the site is broken."""
 
+import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.wiring.complying_clauses import both, level_three, tenets
+from app.wiring.complying_doors import bound
 from app.wiring.complying_record import Recorded
 from app.wiring.complying_settings import InForce
 from app.wiring.complying_trials import Entrance, Trials
@@ -220,3 +222,29 @@ def test_what_several_looks_must_show_one_of_them_can_take() -> None:
     assert both(lambda: yes, lambda: yes)() == Finding(met=True, shown=("1", "1"))
     assert both(lambda: yes, lambda: no)().met is False
     assert both(lambda: yes, lambda: nothing)().shown == ()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (bytes.fromhex("300c02010161070a010004000400"), 0),
+        (bytes.fromhex("300c02010161070a013104000400"), 49),
+        # The same as OpenLDAP writes it, with lengths of four bytes.
+        (bytes.fromhex("30840000001002010161840000000" + "70a013104000400"), 49),
+        (b"HTTP/1.1 400 Bad Request", None),
+        (b"", None),
+    ],
+)
+def test_what_a_directory_says_of_a_name_and_a_password_is_read(answer: bytes, code: int | None) -> None:
+    here, there = socket.socketpair()
+    with here, there:
+        there.sendall(answer)
+        there.shutdown(socket.SHUT_WR)
+        if code is None:
+            with pytest.raises(ValueError, match="no answer"):
+                bound(here, "cn=root,dc=city", "secret")
+        else:
+            assert bound(here, "cn=root,dc=city", "secret") == code
+            # Message, number, bind, version 3, name, simple password (RFC 4511 section 4.2).
+            said = there.recv(1000)
+            assert said == bytes.fromhex("3021020101601c020103040f") + b"cn=root,dc=city" + b"\x80\x06secret"

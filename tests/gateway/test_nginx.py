@@ -6,15 +6,18 @@ import html
 import os
 import re
 import time
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from app.wiring.complying_trials import Entrance, Trials
 from audit import Outcome
+from audit.web import Finding
 from core.identity import IdentityRefused
-from policies import Decision, Remedy
+from policies import Decision, DecisionRequest, Remedy
 from tests.gateway.conftest import DEVICE, SUBJECT, City, Reply, certificate
 from tests.gateway.test_service_decision import hear
 
@@ -579,3 +582,37 @@ def test_the_key_of_the_identity_header_stands_at_one_address_of_every_host(city
     assert reply.status == 200
     assert reply.json() == city.gateway.identities.keys()
     assert "d" not in reply.json()["keys"][0]
+
+
+DEVICES = Entrance(label="devices", listener="external", path="/api/device/v1/me")
+
+
+class Nothing:
+    """Policies that refuse everything, for the compliance page's own knocking."""
+
+    version, sequence, zones, needless = "7", 7, frozenset[str](), ()
+
+    def decide(self, request: DecisionRequest) -> Decision:
+        del request
+        return Decision(allowed=False, code="device", reasons=(), step_up=None, version="7")
+
+
+def _found(city: City, entrance: Entrance = DEVICES) -> Finding:
+    trials = Trials(site=city.site, engine=Nothing, empty=Nothing(), now=datetime.now(UTC), entrance=entrance)
+    return trials.stranger_device()
+
+
+def test_a_strangers_certificate_and_name_are_refused_and_that_is_shown(city: City) -> None:
+    city.gateway.verifier.foreign = True
+    found = _found(city)
+    assert found.met, found.shown
+    assert found.shown[1] == "certificate of a stranger → devices.city.localhost: 401 credential"
+    assert "handshake" not in found.shown[2]
+    # The knocking is on the record like everybody's.
+    assert city.gateway.recorder.events[-1].attributes["reason"] == "credential"
+
+
+def test_where_any_certificate_will_do_it_is_a_no(city: City) -> None:
+    found = _found(city)
+    assert not found.met
+    assert found.shown[1] == "certificate of a stranger → devices.city.localhost: 200 "
