@@ -190,6 +190,8 @@ def test_the_page_says_of_each_time_stamp_who_when_what_it_is_worth_and_of_which
         table = page[page.index("<h3>Time-stamps" if language == "en" else "<h3>时间戳") :]
         table = table[: table.index("</table>")]
         assert table.count("Jiangcheng Time Stamps") == 2
+        # On a narrow page each cell has its own heading.
+        assert table.count("<td data-label=") == table.count("<td") == 8
         assert all(each in table for each in wanted)
 
 
