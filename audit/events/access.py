@@ -500,7 +500,7 @@ KINDS = {
         N_("Archived document stamped anew"),
         Verb.OUTCOME,
         sources=words("signatures"),
-        attributes=words("algorithm document stamps"),
+        attributes=words("algorithm document stamps verdict"),
         needs=words("object"),
     ),
     "signature.archive.read": Kind(

@@ -9,6 +9,7 @@ from .errors import NoArchive as NoArchive
 from .errors import NoSuchArchived as NoSuchArchived
 from .errors import NotArchivable as NotArchivable
 from .errors import NotResponsible as NotResponsible
+from .models import REFUTED as REFUTED
 from .models import Archived as Archived
 from .models import Cause as Cause
 from .models import Counts as Counts

@@ -26,6 +26,10 @@ class Cause(StrEnum):
     UNNAMED = "unnamed"
 
 
+REFUTED = "refuted"
+"""The trouble of a document that its issuers' word, once it came, showed not to be trusted."""
+
+
 class Risk(StrEnum):
     """What a report says of a document."""
 
@@ -36,6 +40,8 @@ class Risk(StrEnum):
     DUE = "due"
     # The newest stamp has ended: what it proved, nothing proves any more.
     LOST = "lost"
+    # What its issuers said since it came proves that it is not to be trusted; kept all the same, as the proof of that.
+    REFUTED = REFUTED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +63,7 @@ class Archived:
     ends_at: datetime | None = None
     # Algorithm of the newest stamp's key.
     algorithm: str = ""
-    # Why the last step did not work; empty if it did.
+    # Why the last step did not work, or that it is refuted; empty otherwise.
     trouble: str = ""
     # Who answers for it, by directory identifier; empty for what an older release took in.
     organisation: str = ""

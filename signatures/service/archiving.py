@@ -24,7 +24,7 @@ from core.clock import Clock
 from core.errors import TallygateError
 from core.log import logger
 
-from ..archive import Archived, ArchiveStore, Cause, Keeping, NoArchive, NotArchivable, Outlook, Risk, Second
+from ..archive import REFUTED, Archived, ArchiveStore, Cause, Keeping, NoArchive, NotArchivable, Outlook, Risk, Second
 from ..errors import CannotSeal, SandboxFailed
 from ..models import Format, Level, Overall, Profile, Trust, Verdict
 from ..pades import cms
@@ -42,6 +42,7 @@ _ROOM = 16384
 _FOREVER = timedelta(days=36525)
 # What a unit is asked to stamp only to see how long that would prove anything.
 _NOTHING = b""
+_STAMPED = "signature.archive.stamped"
 _LEVELS = (Level.B, Level.T, Level.LT, Level.LTA)
 _log = logger(__name__)
 
@@ -211,7 +212,7 @@ class Archiving:
 
     def _trouble(self, archived: Archived, error: TallygateError) -> None:
         _log.warning("archive_step_failed", document=archived.id, code=error.code)
-        if archived.trouble != error.code:
+        if archived.trouble not in {error.code, REFUTED}:
             self._store.replace(archived, replace(archived, trouble=error.code))
 
     def _try(self, archived: Archived, stamp: Callable[[bytes], bytes]) -> bool:
@@ -233,7 +234,7 @@ class Archiving:
         document = self._shelf.read(owner, archived.shelved)
         kept, covered, token = self._lengthened(document, lists, number=archived.stamps + 1, stamp=stamp)
         ends, algorithm = self._end(token)
-        now = self._clock.now()
+        now, refuted = self._clock.now(), archived.trouble == REFUTED or self._refuted(archived, kept)
         name = self._shelf.one(owner, archived.shelved).facts.name
         after = replace(
             archived,
@@ -244,7 +245,7 @@ class Archiving:
             stamped_at=now,
             ends_at=ends,
             algorithm=algorithm,
-            trouble="",
+            trouble=REFUTED if refuted else "",
         )
         beside = None
         if self._second is not None:
@@ -252,11 +253,21 @@ class Archiving:
             beside = Second(
                 archived=archived.id, number=after.stamps, digest=digest, token=self._second(covered), at=now
             )
-        self._say(after, "signature.archive.stamped", kept)
+        self._say(after, _STAMPED, kept)
         if not self._store.replace(archived, after, beside):
             return False
         self._shelf.remove(owner, archived.shelved)
         return True
+
+    def _refuted(self, archived: Archived, kept: bytes) -> bool:
+        """Whether what the issuers said since it came, which is in it now, is that it must not be trusted."""
+        if archived.keeping is not Keeping.WAITING:
+            return False
+        try:
+            return self._judged(kept).overall is Overall.NOT_TRUSTED
+        except NotArchivable:
+            # It could be read when it came; whatever keeps us from reading it now says nothing of its signers.
+            return False
 
     def _lengthened(
         self, document: bytes, lists: Sequence[bytes], *, number: int, stamp: Callable[[bytes], bytes]
@@ -334,6 +345,8 @@ class Archiving:
         ends, cause = self._proved_until(archived)
         if ends < now or cause is Cause.UNNAMED:
             return Risk.LOST
+        if archived.trouble == REFUTED:
+            return Risk.REFUTED
         return Risk.DUE if ends - self._rules.ahead < now else Risk.NONE
 
     def _judged(self, document: bytes, beside: Sequence[bytes] = ()) -> Verdict:
@@ -355,6 +368,8 @@ class Archiving:
         told: dict[str, str | int | bool] = {"document": self._commitments.of(document), "stamps": archived.stamps}
         if archived.algorithm:
             told["algorithm"] = archived.algorithm
+        if archived.trouble == REFUTED and type_ == _STAMPED:
+            told["verdict"] = Overall.NOT_TRUSTED.value
         self._recorder.record(
             Event(
                 key=secrets.token_hex(16),

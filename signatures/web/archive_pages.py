@@ -25,6 +25,7 @@ _RISKS = {
     Risk.WAITING: (N_("waits for its issuers"), "warn"),
     Risk.DUE: (N_("is stamped again now"), "warn"),
     Risk.LOST: (N_("cannot be proved any more"), "bad"),
+    Risk.REFUTED: (N_("is proved not to be trusted"), "bad"),
 }
 _CAUSES = {
     Cause.CERTIFICATE: N_("then the certificate of the time-stamping unit ends"),

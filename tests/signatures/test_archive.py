@@ -180,9 +180,14 @@ def test_a_certificate_revoked_meanwhile_is_seen_for_ever(tmp_path: Path, house:
     city.organisations.revoke(leaf)
     house.pass_(2 * DAY)
     assert house.archiving.work() == 1
+    # The report names it, and so does the record: it is kept as the proof of that.
+    assert (house.risks(), house.present(archived).trouble) == ([Risk.REFUTED], "refuted")
+    assert house.recorder.events[-1].attributes["verdict"] == "not_trusted"
     for _ in range(8):
         house.pass_(YEAR / 2)
         house.archiving.work()
+    assert house.risks() == [Risk.REFUTED]
+    assert house.present(archived).stamps > 1
     verdict = house.verdict(house.archiving.read(OWNER, archived.id))
     assert verdict.overall is Overall.NOT_TRUSTED
     facts = verdict.signatures[0].facts
