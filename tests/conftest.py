@@ -6,10 +6,14 @@ Runs with a seed of their own (scripts/soak) try something else each time.
 
 import gc
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import once
+from tests.fakes import postgres
 from tests.fakes.places import roomy
 
 # Where each test gets its folder, which goes with it if it passed (pyproject.toml).
@@ -29,3 +33,10 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Path]:
+    """One PostgreSQL for everything of this process that needs a database of its own and no more."""
+    with postgres.server() as folder:
+        yield folder

@@ -52,12 +52,10 @@ _EMPTIED = (
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Database]:
-    with postgres.server() as folder:
-        opened = Database.open(f"postgresql+psycopg://postgres@/postgres?host={folder}")
-        migrate(opened, MIGRATIONS)
-        yield opened
-        opened.close()
+def server(postgres_server: Path) -> Iterator[Database]:
+    opened = Database.open(postgres.migrated(postgres_server, MIGRATIONS))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -511,12 +511,10 @@ def test_what_renews_what(authority: CertificateAuthority, world: World) -> None
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Database]:
-    with postgres.server() as folder:
-        opened = Database.open(f"postgresql+psycopg://postgres@/postgres?host={folder}")
-        migrate(opened, MIGRATIONS)
-        yield opened
-        opened.close()
+def server(postgres_server: Path) -> Iterator[Database]:
+    opened = Database.open(postgres.migrated(postgres_server, MIGRATIONS))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real PostgreSQL of our own."""
+"""A database on a real PostgreSQL of our own."""
 
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +9,5 @@ from tests.fakes import postgres
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with postgres.server() as folder:
-        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+def postgres_url(postgres_server: Path) -> str:
+    return postgres.database(postgres_server)

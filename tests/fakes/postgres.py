@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real PostgreSQL of our own, on a Unix socket only; its superuser needs no password, everybody else does."""
+"""A real PostgreSQL of our own, on a Unix socket only; its superuser needs no password, everybody else does.
+
+Making one costs seconds, so a process of tests has one for all that ask for no more than a database of their own
+(`tests/conftest.py`), and what a component's migrations make there is made once and copied.
+"""
 
 import os
 import pwd
@@ -9,7 +13,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+
+import psycopg
+
+from core.db import Database, migrate
 
 _BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"))
 _ACCESS = "local all postgres trust\nlocal all all scram-sha-256\n"
@@ -36,6 +45,39 @@ def server(*, durable: bool = False) -> Iterator[Path]:
             _run("pg_ctl", "-D", data, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder)
+
+
+_numbers = count(1)
+_moulds: dict[tuple[Path, Path], str] = {}
+
+
+def database(server: Path) -> str:
+    """The address of a new, empty database on a server."""
+    return _address(server, _make(server, like="template0"))
+
+
+def migrated(server: Path, migrations: Path) -> str:
+    """The address of a new database with a component's tables; they are made once, and copied."""
+    if (server, migrations) not in _moulds:
+        mould = _make(server, like="template0")
+        opened = Database.open(_address(server, mould))
+        migrate(opened, migrations)
+        # What is copied must not be open.
+        opened.close()
+        _moulds[server, migrations] = mould
+    return _address(server, _make(server, like=_moulds[server, migrations]))
+
+
+def _make(server: Path, *, like: str) -> str:
+    name = f"t{next(_numbers)}"
+    with psycopg.connect(host=str(server), user="postgres", dbname="postgres", autocommit=True) as connection:
+        # Names of our own.
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {like}".encode())
+    return name
+
+
+def _address(server: Path, name: str) -> str:
+    return f"postgresql+psycopg://postgres@/{name}?host={server}"
 
 
 def databases(server: Path, credentials: Path, roles: Iterable[str], *, script: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from core.db import Database, migrate
+from core.db import Database
 from gateway.store import Effect, Kind, Store
 from tests.fakes import postgres
 
@@ -17,12 +17,10 @@ _GONE = Effect(kind=Kind.SUBJECT, value="somebody")
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[Database]:
-    with postgres.server() as folder:
-        opened = Database.open(f"postgresql+psycopg://postgres@/postgres?host={folder}")
-        migrate(opened, _MIGRATIONS)
-        yield opened
-        opened.close()
+def database(postgres_server: Path) -> Iterator[Database]:
+    opened = Database.open(postgres.migrated(postgres_server, _MIGRATIONS))
+    yield opened
+    opened.close()
 
 
 @pytest.mark.parametrize(("heard", "late", "stands"), [(7, 5, {}), (7, 9, {(Kind.SUBJECT, "somebody"): None})])

@@ -43,22 +43,12 @@ class Role:
     keys: Path
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Path]:
-    with postgres.server() as folder:
-        yield folder
-
-
 @pytest.fixture(params=["postgresql", "sqlite"])
-def role(
-    request: pytest.FixtureRequest, server: Path, tmp_path: Path, city: City, readers: ReaderPool
-) -> Iterator[Role]:
-    urls = {"postgresql": f"postgresql+psycopg://postgres@/postgres?host={server}", "sqlite": f"sqlite:///{tmp_path}/s"}
-    database = Database.open(urls[request.param])
+def role(request: pytest.FixtureRequest, tmp_path: Path, city: City, readers: ReaderPool) -> Iterator[Role]:
+    url = f"sqlite:///{tmp_path}/s"
     if request.param == "postgresql":
-        with database.transaction() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
+        url = postgres.migrated(request.getfixturevalue("postgres_server"), MIGRATIONS)
+    database = Database.open(url)
     migrate(database, MIGRATIONS)
     store = Store(database, encode=encode)
     granting = sealing(
@@ -156,14 +146,9 @@ def test_a_seal_that_was_replaced_cannot_be_replaced_again(role: Role) -> None:
 
 
 @pytest.fixture
-def parts(server: Path) -> Iterator[Callable[[str], Database]]:
+def parts(postgres_server: Path) -> Iterator[Callable[[str], Database]]:
     """Schemas of one database, as the role opens them; empty ones."""
-    url, opened = f"postgresql+psycopg://postgres@/postgres?host={server}", list[Database]()
-    whole = Database.open(url)
-    with whole.transaction() as connection:
-        for name in ("agencies", "archive", "archive_shelf", "remote", "shelf"):
-            connection.execute(text(f"DROP SCHEMA IF EXISTS {name} CASCADE"))
-    whole.close()
+    url, opened = postgres.database(postgres_server), list[Database]()
 
     def part(name: str) -> Database:
         opened.append(Database.open(url, connections=4, schema=name))

@@ -5,10 +5,11 @@ import secrets
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from audit import Event, Outcome
 from core.db import Database
@@ -20,6 +21,7 @@ from tests.fakes import postgres
 from tests.fakes.clock import ManualClock
 from tests.fakes.sso_directory import LI
 
+MIGRATIONS = Path(__file__).parents[2] / "sso" / "migrations"
 AT = 1000
 SESSION = Session(
     sid="sid",
@@ -56,22 +58,16 @@ CODE = Code(
 )
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[Database]:
-    with postgres.server() as folder:
-        opened = Database.open(f"postgresql+psycopg://postgres@/postgres?host={folder}")
-        yield opened
-        opened.close()
+@pytest.fixture
+def database(postgres_server: Path) -> Iterator[Database]:
+    opened = Database.open(postgres.migrated(postgres_server, MIGRATIONS))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
 def store(database: Database) -> Store:
-    with database.transaction() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    made = Store(database)
-    made.migrate()
-    return made
+    return Store(database)
 
 
 def _event(kind: str) -> Event:

@@ -71,8 +71,8 @@ def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path_factory.mktemp('once')}/sso.db"
         return
-    with postgres.server() as folder:
-        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    migrations = Path(__file__).parents[2] / "sso" / "migrations"
+    yield postgres.migrated(request.getfixturevalue("postgres_server"), migrations)
 
 
 def test_fifty_redemptions_over_several_processes_give_exactly_one_success(address: str) -> None:

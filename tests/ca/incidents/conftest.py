@@ -3,13 +3,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from ca.ceremony import MIGRATIONS
 from ca.store import Store
-from core.db import Database, migrate
+from core.db import Database
 from tests.ca.incidents.house import SECOND, TABLES, House
 from tests.ca.sites import Site, open_acme, open_incidents
 from tests.ca.world import World
@@ -17,12 +18,10 @@ from tests.fakes import postgres
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Database]:
-    with postgres.server() as folder:
-        opened = Database.open(f"postgresql+psycopg://postgres@/postgres?host={folder}")
-        migrate(opened, MIGRATIONS)
-        yield opened
-        opened.close()
+def server(postgres_server: Path) -> Iterator[Database]:
+    opened = Database.open(postgres.migrated(postgres_server, MIGRATIONS))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
