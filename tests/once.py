@@ -11,6 +11,7 @@
 """
 
 import copy
+import sqlite3
 from collections.abc import Mapping
 from types import CodeType
 from typing import Any
@@ -51,7 +52,7 @@ def _known(bucket: Bucket) -> tuple[object, ...]:
     return bucket.key, bucket.checksum, made_by.undefined, made_by.trim_blocks, made_by.lstrip_blocks
 
 
-_made: dict[str, str] = {}
+_made: dict[str, sqlite3.Connection] = {}
 
 
 def _upgraded(configuration: Config, revision: str) -> None:
@@ -63,9 +64,13 @@ def _upgraded(configuration: Config, revision: str) -> None:
     file = connection.connection.driver_connection
     if component not in _made:
         _upgrade(configuration, revision)
-        _made[component] = "\n".join(file.iterdump())
+        file.commit()
+        # In memory, and copied page by page: to say its statements again would cost twenty times as much.
+        _made[component] = sqlite3.connect(":memory:", check_same_thread=False)
+        file.backup(_made[component])
     else:
-        file.executescript(_made[component])
+        file.commit()
+        _made[component].backup(file)
 
 
 def _is_new(connection: Connection) -> bool:
