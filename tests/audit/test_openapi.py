@@ -109,7 +109,8 @@ def _gateway(fake: ConsoleFake) -> Callable[..., Iterable[bytes]]:
     return wrapped
 
 
-def _operations(fake: ConsoleFake) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def operations(fake: ConsoleFake) -> dict[str, Any]:
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", _gateway(fake))
     found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
     assert len(found) == len(list(schema.get_all_operations()))
@@ -143,8 +144,8 @@ def test_every_rule_for_programs_is_described_and_nothing_else(fake: ConsoleFake
     assert described <= served
 
 
-def test_who_may_call_is_described_as_it_is(fake: ConsoleFake) -> None:
-    for name, operation in _operations(fake).items():
+def test_who_may_call_is_described_as_it_is(fake: ConsoleFake, operations: dict[str, Any]) -> None:
+    for name, operation in operations.items():
         case = operation.Case(**GOOD[name])
         answer = fake.app.test_client().open(case.formatted_path, method=operation.method, data=GOOD[name].get("body"))
         assert (answer.status_code == 200) is ("security" not in operation.definition.raw), name
@@ -158,22 +159,24 @@ def test_the_headers_of_the_description_are_those_that_count() -> None:
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_good_request_is_answered_as_described(fake: ConsoleFake, name: str) -> None:
-    case = _operations(fake)[name].Case(**GOOD[name])
+def test_a_good_request_is_answered_as_described(operations: dict[str, Any], name: str) -> None:
+    case = operations[name].Case(**GOOD[name])
     answer = case.call(headers=_credentials(name))
     assert answer.status_code == 200, answer.text
     assert answer.content
     case.validate_response(answer, excluded_checks=[ignored_auth])
 
 
-def test_every_operation_is_tried(fake: ConsoleFake) -> None:
-    assert set(_operations(fake)) == set(GOOD)
+def test_every_operation_is_tried(operations: dict[str, Any]) -> None:
+    assert set(operations) == set(GOOD)
 
 
 @pytest.mark.parametrize("name", GOOD)
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_whatever_is_asked_is_answered_as_described(fake: ConsoleFake, name: str, mode: GenerationMode) -> None:
-    operation = _operations(fake)[name]
+def test_whatever_is_asked_is_answered_as_described(
+    operations: dict[str, Any], name: str, mode: GenerationMode
+) -> None:
+    operation = operations[name]
     if mode is GenerationMode.NEGATIVE and not list(operation.iter_parameters()):
         # Nothing to be got wrong.
         return
