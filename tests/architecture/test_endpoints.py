@@ -67,7 +67,8 @@ def _prefix(maker: ast.FunctionDef, module: ast.Module) -> str:
 @cache
 def _lenders(component: Path) -> list[tuple[ast.Call, ast.Module]]:
     """Every call of a component that hands on a mark; its files are read once for all makers."""
-    modules = [ast.parse(file.read_text("utf-8")) for file in sorted(component.rglob("*.py"))]
+    texts = [file.read_text("utf-8") for file in sorted(component.rglob("*.py"))]
+    modules = [ast.parse(text) for text in texts if re.search(r"\bmark\s*=", text)]
     calls = ((node, module) for module in modules for node in ast.walk(module) if isinstance(node, ast.Call))
     return [(call, module) for call, module in calls if _keyword(call, "mark") is not None]
 
@@ -86,7 +87,11 @@ def _lent(maker: ast.FunctionDef, component: Path) -> Iterator[tuple[ast.expr, s
 
 
 def _views(file: Path, root: Path) -> Iterator[View]:
-    module = ast.parse(file.read_text("utf-8"))
+    text = file.read_text("utf-8")
+    if not re.search(r"^\s*@", text, re.MULTILINE) or not re.search(rf"\.\s*({'|'.join(_ROUTES)})\s*\(", text):
+        # No decorator, or no call of such a name: nothing is routed here.
+        return
+    module = ast.parse(text)
     where = str(file.relative_to(root))
     for maker in (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)):
         for view in (node for node in maker.body if isinstance(node, ast.FunctionDef)):

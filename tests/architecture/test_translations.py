@@ -2,6 +2,7 @@
 """Every English text has its Chinese one, in the catalogue of the component that shows it."""
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ _KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
 _OPTIONS = {"**/templates/**.html": {"newstyle_gettext": "true", "silent": "false", "encoding": "utf-8"}}
 
 
+@cache
 def _texts(component: str) -> set[str]:
     found: set[str] = set()
     folder = ROOT / component
@@ -42,6 +44,7 @@ def _msgids(path: Path) -> list[str]:
     return found
 
 
+@cache
 def _catalogue(component: str) -> Catalog:
     path = _path(component)
     if not path.exists():
@@ -92,6 +95,7 @@ def test_no_translation_is_stale(component: str) -> None:
 
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_places_for_values_survive_translation(component: str) -> None:
-    for entry in _catalogue(component):
+    catalogue = _catalogue(component)
+    for entry in catalogue:
         if entry.id and "python-format" in entry.flags:
-            assert not list(entry.check(_catalogue(component))), entry.id
+            assert not list(entry.check(catalogue)), entry.id
