@@ -20,6 +20,8 @@ from tests.fakes.log_site import LogSite, event
 from tests.fakes.recorder import ListRecorder
 
 _DAY = timedelta(days=1)
+# Whoever has not looked for a week doubts the clock.
+_WEEKS, _SELDOM = 42, 5
 
 
 class RetentionHouse:
@@ -90,9 +92,10 @@ class RetentionHouse:
             log.integrate()
 
     def live(self, days: int) -> None:
-        """Days pass, and retention looks each day."""
-        for _ in range(days):
-            self.clock.advance(_DAY)
+        """Days pass, and retention looks each day; of a long time the last weeks, and before that every fifth day."""
+        seldom, often = divmod(days - _WEEKS, _SELDOM) if days > _WEEKS else (0, days - _WEEKS)
+        for each in [_SELDOM] * seldom + [1] * (often + _WEEKS):
+            self.clock.advance(each * _DAY)
             self.retaining.round()
 
     def rotate(self) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from audit import Outcome, Recorder, Wait
 from audit.models import Event, Receipt
 from policies import NothingToRelease
-from policies.bundle import CURRENT, JOURNAL, files, read_current, read_manifest, release, replay
+from policies.bundle import CURRENT, JOURNAL, files, read_current, release, replay
+from policies.release import Release
 from tests.fakes.log_site import LogSite, event
 
 from .conftest import AT
@@ -60,8 +61,10 @@ def log(tmp_path: Path) -> Iterator[LogSite]:
     site.close()
 
 
-def _die_at(point: int, log: LogSite, source: dict[str, bytes], **how: Any) -> bool:
+def _die_at(point: int, log: LogSite, source: dict[str, bytes], *, at: datetime = AT, **how: Any) -> bool:
     """Release in a process that dies at one point; says whether it got there."""
+    # The proof is all that takes long, and dies nowhere else than before anything was done: the child finds it made.
+    Release.proved(source, version="")
 
     def run() -> None:
         executioner = _Executioner(point)
@@ -73,7 +76,7 @@ def _die_at(point: int, log: LogSite, source: dict[str, bytes], **how: Any) -> b
             executioner.pass_by()
 
         files.write = watched
-        release(source=source, recorder=_Watched(log.recorder("app"), executioner), at=AT, actor="maker", **how)
+        release(source=source, recorder=_Watched(log.recorder("app"), executioner), at=at, actor="maker", **how)
 
     child = multiprocessing.get_context("fork").Process(target=run)
     child.start()
@@ -82,8 +85,8 @@ def _die_at(point: int, log: LogSite, source: dict[str, bytes], **how: Any) -> b
     return child.exitcode != 0
 
 
-def _outcomes(log: LogSite) -> dict[str, list[Outcome]]:
-    """Outcomes by version, intents first."""
+def _outcomes(log: LogSite) -> dict[tuple[str, datetime], list[Outcome]]:
+    """Outcomes by version and time of the release, intents first."""
     found = defaultdict(list)
     # What came before this is published with it.
     recorder = log.recorder("sso")
@@ -92,7 +95,7 @@ def _outcomes(log: LogSite) -> dict[str, list[Outcome]]:
     reader = log.reader()
     for entry in reader.entries(0, reader.checkpoint().size):
         if entry.event.type == "policy.released":
-            found[entry.event.object].append(entry.event.outcome)
+            found[entry.event.object, entry.event.at].append(entry.event.outcome)
     return found
 
 
@@ -101,11 +104,19 @@ def test_wherever_a_release_dies_its_intent_has_one_true_outcome(
     tmp_path: Path, log: LogSite, key: Ed25519PrivateKey, shipped_files: dict[str, bytes]
 ) -> None:
     folder, journal = tmp_path / "policies", tmp_path / JOURNAL
+    one, other = (
+        {**shipped_files, "access.cedar": shipped_files["access.cedar"] + f"\n// {name}\n".encode()}
+        for name in ("one", "other")
+    )
     died = 0
     for point in range(1, POINTS):
-        source = {**shipped_files, "access.cedar": shipped_files["access.cedar"] + f"\n// {point}\n".encode()}
-        before = read_manifest(folder, key.public_key()).version if (folder / CURRENT).exists() else ""
-        if not _die_at(point, log, source, folder=folder, key=key, journal=journal):
+        before, stands = "", dict[str, bytes]()
+        if (folder / CURRENT).exists():
+            manifest, stands = read_current(folder, key.public_key())
+            before = manifest.version
+        # Never what is in force already.
+        source, at = other if stands == one else one, AT + timedelta(minutes=point)
+        if not _die_at(point, log, source, at=at, folder=folder, key=key, journal=journal):
             break
         died += 1
         recorder = log.recorder("app")
@@ -117,7 +128,7 @@ def test_wherever_a_release_dies_its_intent_has_one_true_outcome(
         in_force = read_current(folder, key.public_key())[0].version if (folder / CURRENT).exists() else ""
         if version:
             true = Outcome.SUCCESS if in_force == version else Outcome.FAILURE
-            assert outcomes[version] == [Outcome.INTENDED, true], point
+            assert outcomes[version, at] == [Outcome.INTENDED, true], point
         else:
             assert in_force == before
     else:
@@ -143,5 +154,5 @@ def test_the_next_release_ends_the_one_before(
         release(folder, shipped_files, key=key, journal=journal, recorder=recorder, at=AT, actor="other")
     recorder.close()
     outcomes = _outcomes(log)
-    assert outcomes.pop(manifest.version) == [Outcome.INTENDED, Outcome.SUCCESS]
+    assert outcomes.pop((manifest.version, AT + timedelta(hours=1))) == [Outcome.INTENDED, Outcome.SUCCESS]
     assert list(outcomes.values()) == [[Outcome.INTENDED, Outcome.FAILURE]]
