@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -94,8 +95,9 @@ def _with_serial(serial: int) -> Change:
     return change
 
 
-def _with_key(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> Change:
+def _with_key(make: Callable[[], ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey]) -> Change:
     def change(builder: x509.CertificateBuilder) -> x509.CertificateBuilder:
+        key = make()
         builder._public_key = key.public_key()
         return instead(x509.SubjectKeyIdentifier.from_public_key(key.public_key()))(builder)
 
@@ -185,8 +187,8 @@ FORGERIES: dict[str, tuple[Change, str]] = {
     "a short serial": (_with_serial(0x4711), "serial"),
     "a counted serial": (_with_serial((1 << 136) + (1 << 70)), "serial-predictable"),
     "another instance's serial": (_with_serial((2 << 136) + (0x5A5A5A5A << 100) + 0x1234567890ABCDEF), "serial"),
-    "a key of another curve": (_with_key(ec.generate_private_key(ec.SECP521R1())), "key"),
-    "a short key": (_with_key(rsa.generate_private_key(65537, 2048)), "key"),
+    "a key of another curve": (_with_key(lambda: ec.generate_private_key(ec.SECP521R1())), "key"),
+    "a short key": (_with_key(lambda: rsa.generate_private_key(65537, 2048)), "key"),
 }
 
 

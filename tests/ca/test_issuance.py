@@ -94,14 +94,16 @@ def test_machine_profiles_pass_lint(authority: CertificateAuthority, profile: st
 
 
 @pytest.mark.parametrize(
-    ("key", "profile"),
+    ("make", "profile"),
     [
-        (ec.generate_private_key(ec.SECP384R1()), "citizen"),
-        (rsa.generate_private_key(65537, 3072), "citizen"),
-        (ed25519.Ed25519PrivateKey.generate(), "citizen-signing"),
+        (lambda: ec.generate_private_key(ec.SECP384R1()), "citizen"),
+        (lambda: rsa.generate_private_key(65537, 3072), "citizen"),
+        (ed25519.Ed25519PrivateKey.generate, "citizen-signing"),
     ],
+    ids=["p-384", "rsa-3072", "ed25519-for-signing"],
 )
-def test_other_strong_keys_are_taken(authority: CertificateAuthority, key: Any, profile: str) -> None:
+def test_other_strong_keys_are_taken(authority: CertificateAuthority, make: Callable[[], Any], profile: str) -> None:
+    key = make()
     issued = authority.issue(ask(profile, csr=_sign_request(key)))
     assert loaded(issued).public_key() == key.public_key()
 

@@ -4,6 +4,7 @@
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -86,16 +87,17 @@ def test_the_directory_says_where_everything_is(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "key",
+    "make",
     [
-        ec.generate_private_key(ec.SECP256R1()),
-        ec.generate_private_key(ec.SECP384R1()),
-        ed25519.Ed25519PrivateKey.generate(),
-        rsa.generate_private_key(65537, 2048),
+        lambda: ec.generate_private_key(ec.SECP256R1()),
+        lambda: ec.generate_private_key(ec.SECP384R1()),
+        ed25519.Ed25519PrivateKey.generate,
+        lambda: rsa.generate_private_key(65537, 2048),
     ],
     ids=["ES256", "ES384", "EdDSA", "RS256"],
 )
-def test_an_account_is_bound_once(site: Site, key: Key) -> None:
+def test_an_account_is_bound_once(site: Site, make: Callable[[], Key]) -> None:
+    key = make()
     kid, secret = grant(site)
     client = Client(site, key)
     answer = client.bound(kid, secret, contact=["mailto:kiosk@city.example"])

@@ -2,6 +2,7 @@
 """Keys made here reach the device closed: opened and checked with OpenSSL, refused where nobody could open them."""
 
 import email
+import functools
 import subprocess
 from email.message import Message
 from pathlib import Path
@@ -29,13 +30,18 @@ from tests.ca.world import new_key
 from tests.fakes.people import KIOSK, OFFICER
 
 CAPABILITIES = "1.2.840.113549.1.9.15"
-KEY = rsa.generate_private_key(65537, 3072)
+
+
+@functools.cache
+def own_key() -> rsa.RSAPrivateKey:
+    """The device's own, for which keys are enveloped."""
+    return rsa.generate_private_key(65537, 3072)
 
 
 def request(**attributes: bytes) -> bytes:
     """A request for a key, signed by one that goes unused, with attributes as they stand in DER."""
     names = {"decrypt_key": DECRYPT_KEY, "capabilities": CAPABILITIES}
-    return wishing(KEY, {names[each]: value for each, value in attributes.items()})
+    return wishing(own_key(), {names[each]: value for each, value in attributes.items()})
 
 
 def capabilities(*oids: str) -> bytes:
@@ -49,7 +55,7 @@ def held(devices: Devices) -> x509.Certificate:
 
 
 def certified(devices: Devices, profile: str = "device-server") -> x509.Certificate:
-    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(KEY, hashes.SHA256())
+    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(own_key(), hashes.SHA256())
     wish = IssueRequest(
         profile=profile,
         csr=csr.public_bytes(Encoding.DER),
@@ -102,7 +108,7 @@ def test_openssl_opens_the_key_and_knows_who_made_it(
     closed, opened = tmp_path / "closed", tmp_path / "opened"
     closed.write_bytes(content(key))
     own = tmp_path / "own.key"
-    own.write_bytes(KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    own.write_bytes(own_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     (tmp_path / "own.pem").write_bytes(held.public_bytes(Encoding.PEM))
     assert expected in openssl("cms", "-cmsout", "-print", "-inform", "DER", "-in", closed)
     recipient = ("-recip", tmp_path / "own.pem", "-inkey", own)
@@ -121,7 +127,7 @@ def test_openssl_opens_the_key_and_knows_who_made_it(
     (issued,) = load_der_pkcs7_certificates(content(certificate))
     assert made.public_key() == issued.public_key()
     assert isinstance(made, rsa.RSAPrivateKey)
-    assert made.public_key() != KEY.public_key()
+    assert made.public_key() != own_key().public_key()
 
 
 def test_without_that_wish_the_key_comes_as_it_is(devices: Devices) -> None:
