@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from app import birth
 from app.context import Context
 from app.ports import free_ports
 from app.processes import answers, is_up, processes
@@ -39,9 +40,7 @@ def born() -> Iterator[Path]:
         Path(folder).chmod(0o755)
         file = Path(folder) / "site.toml"
         write_configuration(file, free_ports(wishes=()))
-        subprocess.run(
-            [sys.executable, "-m", "app", "init", "--site", str(file)], cwd=ROOT, check=True, capture_output=True
-        )
+        birth.init(Context.read(file), lambda _: None)
         yield file
 
 
