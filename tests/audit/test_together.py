@@ -3,7 +3,6 @@
 
 import asyncio
 import socket
-import subprocess
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from audit.client import Together
 from audit.wire import LONGEST_EVENT, Frame, Frames, frame, read_append_many, receipts_frame
 from audit.writer import Log as Written
 from core.errors import TallygateError
+from tests.fakes.begun import Begun
 from tests.fakes.log_site import LogSite, event
 
 Told = dict[int, TallygateError | None]
@@ -145,7 +145,7 @@ def test_a_log_that_was_killed_is_found_again(site: LogSite) -> None:
         assert await _told(told, 30) == [None] * 30
 
     process = site.process()
-    again: list[subprocess.Popen[bytes]] = []
+    again: list[Begun] = []
     try:
         _run(site.recorder(), work)
     finally:

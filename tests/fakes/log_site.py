@@ -3,12 +3,10 @@
 
 import asyncio
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +27,7 @@ from audit.witness import Rounds
 from audit.writer import Log, serve
 from core.calls import PairSecrets
 from core.clock import Clock, SystemClock
+from tests.fakes.begun import Begun
 
 CALLERS = ("sso", "ca", "gateway", "nginx", "app", "audit")
 
@@ -124,9 +123,9 @@ class LogSite:
             served.stop()
             log.close()
 
-    def process(self, *objects: str) -> "subprocess.Popen[bytes]":
+    def process(self, *objects: str) -> Begun:
         """The writer as a process of its own, ready when this returns; ``objects`` are URL, address, credentials."""
-        process = subprocess.Popen([sys.executable, __file__, str(self.folder.parent), str(self.socket), *objects])
+        process = Begun(_write, self.folder.parent, self.socket, objects)
         wait_for(lambda: answers(self) or process.poll() is not None)
         return process
 
@@ -189,14 +188,14 @@ def wait_for(happened: Any, seconds: float = 20.0) -> None:
         time.sleep(0.005)
 
 
-if __name__ == "__main__":
-    _folder, _socket, *_objects = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
+def _write(folder: Path, where: Path, objects: Sequence[str]) -> None:
+    """What a process of its own does."""
     run_log(
-        _folder / "log",
-        _socket,
+        folder / "log",
+        where,
         key=LogKey("city.example/log", seed=b"\x07" * 32, mldsa_seed=b"\x08" * 32),
-        seal_keys=_folder / "seals.db",
+        seal_keys=folder / "seals.db",
         pairs=PairSecrets({caller: caller.encode().ljust(32, b".") for caller in CALLERS}),
         clock=SystemClock(),
-        blobs=ObjectBlobs.open(_objects[0], endpoint=_objects[1], credentials=_objects[2]) if _objects else None,
+        blobs=ObjectBlobs.open(objects[0], endpoint=objects[1], credentials=objects[2]) if objects else None,
     )

@@ -2,6 +2,7 @@
 """What holds for every question, not only for those somebody thought of."""
 
 from dataclasses import replace
+from functools import cache
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -123,13 +124,15 @@ def test_less_is_never_more(request: DecisionRequest) -> None:
         assert RELEASE.decide(replace(weaker, assurance=request.assurance)).allowed
 
 
+@cache
+def _texts() -> dict[str, str]:
+    """Each policy as a file has it."""
+    return {policy.id: str(compiled([policy])) for policy in RELEASE._rules.policies}
+
+
 def _without(names: frozenset[str]) -> Release:
-    kept: dict[str, list[str]] = {}
-    for policy in RELEASE._rules.policies:
-        if policy.id not in names:
-            kept.setdefault("all.cedar", []).append(str(compiled([policy])))
     files = {name: content for name, content in FILES.items() if not name.endswith(".cedar")}
-    files["all.cedar"] = "\n".join(kept["all.cedar"]).encode()
+    files["all.cedar"] = "\n".join(text for name, text in _texts().items() if name not in names).encode()
     return Release(files, version="fewer")
 
 
