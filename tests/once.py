@@ -8,11 +8,14 @@
 - The SQL of a statement: every test that opens a database would build all of them again, from the same tables.
 - The proof of the same policies: a release runs hundreds of cases before it decides anything, and so does its reader.
 - The questions of the shipped rules of the record, which come from Sigma by way of two libraries.
+- The authorities of a site, whose certificates prove each other: every part of the role reads them, and the checker by
+  other code. Files that differ by one byte are read as everywhere.
 """
 
 import copy
 import sqlite3
 from collections.abc import Mapping
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -28,7 +31,12 @@ from werkzeug.routing import Rule as Address
 
 from audit.alerts import convert, rules
 from audit.alerts.models import Rule
+from ca.checker import checker, examining
+from ca.checker import rules as checked
+from ca.hierarchy import Hierarchy
 from policies.release import Release
+
+Contents = frozenset[tuple[str, bytes]]
 
 _upgrade = command.upgrade
 _compile = Address._compile_builder
@@ -133,11 +141,48 @@ def _converted(content: bytes, *, file: str, shipped: bool) -> list[Rule]:
     return list(_shipped[content, file])
 
 
+_load = Hierarchy.load
+_hierarchies = LRUCache[Contents, Hierarchy](16)
+_read_issuers = examining.read_issuers
+_issuers = LRUCache[Contents, dict[str, examining.Issuer]](16)
+_read_rules = checked.read_rules
+_rules = LRUCache[tuple[Contents, str], Mapping[str, checked.Rule]](16)
+
+
+def _contents(folder: Path) -> Contents:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return frozenset((str(path.relative_to(folder)), path.read_bytes()) for path in files)
+
+
+def _loaded(public: Path) -> Hierarchy:
+    key = _contents(public)
+    if key not in _hierarchies:
+        _hierarchies[key] = _load(public)
+    return _hierarchies[key]
+
+
+def _issuers_read(public: Path) -> dict[str, examining.Issuer]:
+    key = _contents(public)
+    if key not in _issuers:
+        _issuers[key] = _read_issuers(public)
+    return dict(_issuers[key])
+
+
+def _rules_read(folder: Path, *, oid_base: str) -> Mapping[str, checked.Rule]:
+    key = _contents(folder), oid_base
+    if key not in _rules:
+        _rules[key] = _read_rules(folder, oid_base=oid_base)
+    return _rules[key]
+
+
 def install() -> None:
     """For the rest of this process."""
     command.upgrade = _upgraded  # type: ignore[assignment]  # called with these two and no more
     Flask.jinja_options = {**Flask.jinja_options, "bytecode_cache": Templates()}
     Address._compile_builder = _builder  # type: ignore[method-assign,assignment]  # the same, kept
     rules.convert = _converted  # type: ignore[attr-defined]  # as the module has it from its neighbour
+    Hierarchy.load = _loaded  # type: ignore[method-assign]  # nobody derives from it
+    checker.read_issuers = _issuers_read  # type: ignore[attr-defined]  # as the module has it from its neighbour
+    checker.read_rules = _rules_read  # type: ignore[attr-defined]  # as above
     Release.proved = _proved  # type: ignore[method-assign]  # nobody derives from it
     registry.impls["sqlite"] = registry.impls["sqlite.pysqlite"] = lambda: SQLite

@@ -2,6 +2,7 @@
 """Events of every type, generated from what the types declare."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -20,29 +21,45 @@ _PARTS = {
 }  # fmt: skip
 
 
+# A strategy is looked through when it is first drawn from; one that is made anew for each event is each time.
+_PERHAPS = {part: st.just("") | values for part, values in _PARTS.items()}
+_FREE = _TEXT.filter(bool)
+_KEY = st.from_regex(r"[0-9a-f]{32}", fullmatch=True)
+_TYPE, _OUTCOME, _MOMENT = st.sampled_from(sorted(KINDS)), st.sampled_from(Outcome), st.integers(0, 10**12)
+
+
+@cache
+def _some(names: tuple[str, ...]) -> st.SearchStrategy[set[str]]:
+    return st.sets(st.sampled_from(names)) if names else st.just(set[str]())
+
+
+@cache
+def _one(names: tuple[str, ...]) -> st.SearchStrategy[str]:
+    return st.sampled_from(names)
+
+
 @st.composite
 def events(draw: st.DrawFn, type_: str = "") -> Event:
     """One event that keeps every rule; of any type, or of this one."""
-    name = type_ or draw(st.sampled_from(sorted(KINDS)))
+    name = type_ or draw(_TYPE)
     kind = KINDS[name]
     fields: dict[str, Any] = {
-        part: draw(values if part in kind.needs else st.just("") | values) for part, values in _PARTS.items()
+        part: draw(values if part in kind.needs else _PERHAPS[part]) for part, values in _PARTS.items()
     }
-    declared = [each.replace("*", "x") for each in sorted(kind.attributes)]
-    chosen = draw(st.sets(st.sampled_from(declared))) if declared else set()
+    chosen = draw(_some(tuple(each.replace("*", "x") for each in sorted(kind.attributes))))
     attributes = {each: draw(_METHOD if each == "method" else _VALUE) for each in sorted(chosen)}
     if kind.privilege:
-        attributes[kind.privilege] = draw(_TEXT.filter(bool))
+        attributes[kind.privilege] = draw(_FREE)
     sealed: dict[str, str] = {}
-    if fields["subject"] and kind.sealed:
-        hidden = draw(st.sets(st.sampled_from([each.replace("*", "field") for each in sorted(kind.sealed)])))
+    if fields["subject"]:
+        hidden = draw(_some(tuple(each.replace("*", "field") for each in sorted(kind.sealed))))
         sealed = {each: draw(_TEXT) for each in sorted(hidden)}
     return Event(
-        key=draw(st.from_regex(r"[0-9a-f]{32}", fullmatch=True)),
+        key=draw(_KEY),
         type=name,
-        outcome=draw(st.sampled_from(Outcome)),
-        at=datetime(2020, 1, 1, tzinfo=UTC) + timedelta(milliseconds=draw(st.integers(0, 10**12))),
-        source=draw(st.sampled_from(sorted(kind.sources) or ["sso", "portal:tax"])),
+        outcome=draw(_OUTCOME),
+        at=datetime(2020, 1, 1, tzinfo=UTC) + timedelta(milliseconds=draw(_MOMENT)),
+        source=draw(_one(tuple(sorted(kind.sources)) or ("sso", "portal:tax"))),
         attributes=attributes,
         sealed=sealed,
         **fields,
