@@ -13,6 +13,7 @@ import base64
 import hashlib
 import threading
 import time
+from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ REFRESH_EVERY = 60.0
 """Seconds after which it is read again anyhow."""
 _END = b"-----END PUBLIC KEY-----"
 _TYPE = "tallygate-identity+jwt"
+_ADDRESSED = bytes.maketrans(b"+/", b"-_")
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ES256 = ECDSA(SHA256())
 _SECONDS = int(LIFETIME.total_seconds())
@@ -129,13 +131,13 @@ class IdentityIssuer:
             "rid": identity.request,
             "hth": _path_hash(path),
         }
-        claims = self._common(identity, audience, method) + base64.urlsafe_b64encode(orjson.dumps(own)[1:])
+        claims = self._common(identity, audience, method) + _encoded(orjson.dumps(own)[1:])
         # Key and its name in one look, for they may change meanwhile.
         signing = self._signing
         signed = signing.head + claims.rstrip(b"=")
         r, s = decode_dss_signature(signing.key.sign(signed, _ES256))
         # RFC 7518 section 3.4: both numbers, 32 bytes each.
-        signature = base64.urlsafe_b64encode(r.to_bytes(32) + s.to_bytes(32)).rstrip(b"=")
+        signature = _encoded(r.to_bytes(32) + s.to_bytes(32)).rstrip(b"=")
         return (signed + b"." + signature).decode("ascii")
 
     def _common(self, identity: Identity, audience: str, method: str) -> bytes:
@@ -352,4 +354,9 @@ def _public_keys(content: bytes, path: Path) -> Mapping[str, EllipticCurvePublic
 
 def _path_hash(path: str) -> str:
     digest = hashlib.sha256(path.encode("utf-8", "surrogateescape")).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    return _encoded(digest).rstrip(b"=").decode()
+
+
+def _encoded(content: bytes) -> bytes:
+    """Base64 for addresses (RFC 4648 section 5); what the library does in two calls for each."""
+    return b2a_base64(content, newline=False).translate(_ADDRESSED)

@@ -21,6 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 Value = str | int | None
 Flat = Mapping[str, Value]
+_WORDS, _NUMBERS = frozenset(WORDS), frozenset(NUMBERS)
 _NEVER_TO_RULES = frozenset({"audit.alert.raised"})
 _LAST_POLICY = "policy"
 _LAST_OF_LOG = "log"
@@ -74,8 +75,11 @@ class Flattener:
         row: dict[str, Value] = {ENTRY: entry.index, TIME: at}
         row |= {name: getattr(event, name) or None for name in HEADER if name != "outcome"}
         row |= {"outcome": event.outcome.value, "class_uid": kind.ocsf_class, "activity_id": kind.activity}
-        row |= {name: _word(said[name]) for name in WORDS if name in said}
-        row |= {name: _number(said[name]) for name in NUMBERS if name in said}
+        for name, value in said.items():
+            if name in _WORDS:
+                row[name] = _word(value)
+            elif name in _NUMBERS:
+                row[name] = _number(value)
         row |= {"hour": local.hour, "weekday": local.isoweekday()}
         row |= {"own": int(bool(event.actor) and event.actor == event.subject)}
         row |= {"by_role": int(event.actor.startswith("role:"))}

@@ -29,6 +29,8 @@ class PartitionFiles:
         self._shape = shape
         self._guard = threading.Lock()
         self._opened: dict[Partition, Database] = {}
+        # Every batch of the log looks whether its partition is still there.
+        self._paths: dict[Partition, str] = {}
 
     def path(self, partition: Partition) -> Path:
         """Where a partition lies."""
@@ -43,11 +45,14 @@ class PartitionFiles:
 
     def find(self, partition: Partition) -> Database | None:
         """One that exists; whoever had a dropped one open lets go of it here."""
-        exists = self.path(partition).exists()
+        path = self._paths.get(partition)
+        if path is None:
+            path = self._paths[partition] = str(self.path(partition))
+        exists = _exists(path)
         with self._guard:
             opened = self._opened.get(partition)
             if exists and opened is None:
-                opened = self._opened[partition] = Database.open(f"sqlite:///{self.path(partition)}", connections=4)
+                opened = self._opened[partition] = Database.open(f"sqlite:///{path}", connections=4)
             if not exists:
                 self._opened.pop(partition, None)
         if not exists and opened is not None:
@@ -109,6 +114,15 @@ class PartitionFiles:
             opened, self._opened = list(self._opened.values()), {}
         for database in opened:
             database.close()
+
+
+def _exists(path: str) -> bool:
+    """Whether it is there; a disk that does not say so is no no."""
+    try:
+        os.stat(path)  # noqa: PTH116 - a path is made of it once
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _overwrite(path: Path) -> None:

@@ -55,6 +55,7 @@ _DECISION = "gateway.decision"
 _HAN = "\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PART = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+")
 _LIKE_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d\d?)?|[0-9a-f:.]*:[0-9a-f:.]*(?:/\d{1,3})?", re.ASCII)
+_NUMBER = re.compile(r"[0-9a-f]{32}")
 _SHORTEST = 2
 _LONGEST_WORD = 64
 _MOST_WORDS = 200
@@ -102,7 +103,16 @@ class Words:
             event.organisation,
             event.policy,
         )
-        shared = _shared(fields, tuple(value for value in event.attributes.values() if isinstance(value, str)))
+        texts = []
+        for value in event.attributes.values():
+            if not isinstance(value, str):
+                continue
+            if _NUMBER.fullmatch(value):
+                # As the decision: a request's number comes once, and is the one word that it says.
+                found[f"w{value}"] = None
+            else:
+                texts.append(value)
+        shared = _shared(fields, tuple(texts))
         return " ".join((*found, shared)), self.sealed(sealed)
 
     def sealed(self, sealed: Mapping[str, str]) -> str:

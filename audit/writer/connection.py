@@ -118,6 +118,8 @@ class Connection(asyncio.Protocol):
 
     def send(self, content: bytes) -> None:
         """Collect; ``flush`` writes."""
+        if not self._out:
+            self._server.sends(self)
         self._out.append(content)
 
     def flush(self) -> None:
@@ -240,6 +242,7 @@ class Connection(asyncio.Protocol):
                 self.abort()
                 return
             self.send(document(Frame.OPENED, {"start": start}))
+            self._server.feeds(self)
             self._feeding = asyncio.get_running_loop().create_task(self._feed(start))
 
         facts: dict[str, str | int | bool] = {"start": start}

@@ -26,6 +26,7 @@ from ..lineage import Past
 from ..models import Event, Outcome, Receipt, Wait
 from ..models_codec import Draft, draft_of, new_key
 from ..witness.rounds import Rounds
+from .beside import Beside
 from .connection import Answer, Answers, Connection
 from .evidence import Evidence
 from .log import Log, Place
@@ -103,6 +104,9 @@ class Server:
         # None where nobody is asked to witness this log.
         self._evidence = Evidence(rounds, origin=log.origin) if rounds else None
         self._connections: set[Connection] = set()
+        # Those of them that follow, and those that have something to be written.
+        self._feeding: set[Connection] = set()
+        self._unsent: set[Connection] = set()
         # In the order in which they came.
         self._strangers: dict[Connection, None] = {}
         self._lines: Counter[str] = Counter()
@@ -190,9 +194,19 @@ class Server:
         self._lines[caller] += 1
         return True
 
+    def feeds(self, connection: Connection) -> None:
+        """A connection follows from now on."""
+        if connection in self._connections:
+            self._feeding.add(connection)
+
+    def sends(self, connection: Connection) -> None:
+        """A connection has something to be written with the batch."""
+        self._unsent.add(connection)
+
     def leave(self, connection: Connection, caller: str) -> None:
         """A connection is gone; ``caller`` is empty if it was never admitted."""
-        self._connections.discard(connection)
+        for each in (self._connections, self._feeding, self._unsent):
+            each.discard(connection)
         self._strangers.pop(connection, None)
         if caller:
             self._lines[caller] -= 1
@@ -318,8 +332,7 @@ class Server:
         return batch
 
     async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, "log-append") as thread:
+        with Beside("log-append") as thread:
             while self._queue or not self._stopping:
                 if not self._queue:
                     self._work.clear()
@@ -328,7 +341,7 @@ class Server:
                 batch = self._next_batch()
                 drafts = [draft for request in batch for draft in request.drafts]
                 try:
-                    places = await loop.run_in_executor(thread, self.log.take, drafts)
+                    places = await thread.do(self.log.take, drafts)
                 except TallygateError:
                     # Nothing was written (keys or index did not answer); a failed write raises OSError and ends us.
                     places = [RecordUnavailable() for _ in drafts]
@@ -341,7 +354,7 @@ class Server:
                 self._flush()
                 self._news.set()
                 types = {draft.type for draft in drafts}
-                for connection in self._connections:
+                for connection in self._feeding:
                     connection.grown(types)
 
     def _answer(self, request: Request, places: Sequence[Place | TallygateError]) -> None:
@@ -353,15 +366,14 @@ class Server:
             self._wanted.set()
 
     async def _publish(self) -> None:
-        loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, "log-publish") as thread:
+        with Beside("log-publish") as thread:
             while True:
                 await self._news.wait()
                 self._news.clear()
                 began, pause = self.clock.monotonic(), 0.0
                 self._tell_clocks(self._clocks.look())
                 try:
-                    await loop.run_in_executor(thread, self.log.integrate)
+                    await thread.do(self.log.integrate)
                     self._storage(whole=True)
                 except TilesUnavailable as error:
                     # What is sequenced is on our own disk. Whoever waits for a checkpoint waits, or gives up.
@@ -376,7 +388,7 @@ class Server:
                     return
                 if self._idle() and self.size - self._given_back >= _GIVE_BACK:
                     self._given_back = self.size
-                    await loop.run_in_executor(thread, give_back)
+                    await thread.do(give_back)
                 await self._rest(self.clock.monotonic() - began, pause)
 
     async def _rest(self, took: float, pause: float) -> None:
@@ -423,7 +435,8 @@ class Server:
             self._submit_own(told.type, {"seconds": told.seconds, **whose}, outcome)
 
     def _flush(self) -> None:
-        for connection in list(self._connections):
+        unsent, self._unsent = self._unsent, set()
+        for connection in unsent:
             connection.flush()
 
     def _quorum_changed(self, met: bool) -> None:  # noqa: FBT001 - a callback with one fact

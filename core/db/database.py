@@ -21,6 +21,7 @@ from ..errors import N_, Invalid, Unavailable
 from .turn import Turn, TurnMissed
 
 BUSY_TIMEOUT_MS = 10_000
+_TRANSLATED = (DBAPIError, PoolTimeout, UnicodeEncodeError, OverflowError)
 _SYSTEM = ("pg_", "information_schema")
 
 
@@ -116,20 +117,23 @@ class Database:
             DatabaseUnavailable: the database did not answer.
         """
         try:
-            with self._translating():
-                if self._turn is None:
-                    with closing(self._engine.raw_connection()) as connection:
-                        return self._looked_up(connection, statement, values)
-                with self._looking:
-                    if self._looker is None:
-                        # One for all that is looked up: to borrow one each time costs more than to ask.
-                        borrowed = self._engine.raw_connection()
-                        borrowed.detach()
-                        self._looker = borrowed
-                    return self._looked_up(self._looker, statement, values)
+            if self._turn is None:
+                with closing(self._engine.raw_connection()) as connection:
+                    return self._looked_up(connection, statement, values)
+            with self._looking:
+                if self._looker is None:
+                    # One for all that is looked up: to borrow one each time costs more than to ask.
+                    borrowed = self._engine.raw_connection()
+                    borrowed.detach()
+                    self._looker = borrowed
+                return self._looked_up(self._looker, statement, values)
         except sqlite3.OperationalError as error:
             self._look_away()
             raise DatabaseUnavailable from error
+        except _TRANSLATED as error:
+            if (told := _translated(error)) is None:
+                raise
+            raise told from error
 
     def _looked_up(
         self, connection: PoolProxiedConnection, statement: str, values: Sequence[Any]
@@ -215,15 +219,22 @@ class Database:
     def _translating(self) -> Iterator[None]:
         try:
             yield
-        except (OperationalError, PoolTimeout) as error:
-            raise DatabaseUnavailable from error
-        except (DataError, UnicodeEncodeError, OverflowError) as error:
-            # Whoever sent it hears that it cannot be right; every driver says so in its own way.
-            raise Unkeepable from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise DatabaseUnavailable from error
-            raise
+        except _TRANSLATED as error:
+            if (told := _translated(error)) is None:
+                raise
+            raise told from error
+
+
+def _translated(error: Exception) -> DatabaseUnavailable | Unkeepable | None:
+    """What is told of a driver's error; None where it is a mistake of ours, which is told as it is."""
+    if isinstance(error, OperationalError | PoolTimeout):
+        return DatabaseUnavailable()
+    if isinstance(error, DataError | UnicodeEncodeError | OverflowError):
+        # Whoever sent it hears that it cannot be right; every driver says so in its own way.
+        return Unkeepable()
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return DatabaseUnavailable()
+    return None
 
 
 def _turn_of(engine: Engine) -> Turn | None:

@@ -55,7 +55,7 @@ ADAPTERS: Mapping[str, Callable[[Environ, str], Question]] = {"nginx": nginx, "c
 def _question(
     environ: Environ, listener: str, own: tuple[str, ...], foreign: tuple[str, ...], certificate: str
 ) -> Question:
-    method, host, target, address = (str(environ.get(name, "")) for name in own[:4])
+    method, host, target, address = [str(environ.get(name, "")) for name in own[:4]]
     number = str(environ.get("HTTP_TALLYGATE_REQUEST", "")).replace("-", "")
     return Question(
         listener=listener if listener.isalpha() and listener.isascii() else "",
@@ -71,7 +71,7 @@ def _question(
         # A method, host or address holds no comma: WSGI joins what was given twice.
         forwarded="," in method + host + address
         or bool(environ.get("HTTP_FORWARDED"))
-        or any(environ.get(name) for name in foreign),
+        or any(map(environ.get, foreign)),
         length=_length(environ.get("HTTP_TALLYGATE_LENGTH", "")),
         media=str(environ.get("HTTP_TALLYGATE_MEDIA", "")).partition(";")[0].strip().lower(),
         upgrade=str(environ.get("HTTP_TALLYGATE_UPGRADE", "")).strip().lower(),

@@ -13,6 +13,8 @@ from ..models import Question
 
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{43}\Z")
 _TOKEN = re.compile(r"(bearer|dpop) ([A-Z0-9_.~+/=-]{1,6000})\Z", re.IGNORECASE | re.ASCII)
+_BETWEEN = re.compile(r"[;,]")
+_OURS = SESSION_COOKIE.lower()
 _BLANK = " \t"
 LONGEST_COOKIES = 16_384
 LONGEST_CERTIFICATE = 24_000
@@ -81,8 +83,8 @@ def _session(header: str) -> str:
         raise Refused(Reason.AMBIGUOUS_CREDENTIAL)
     # nginx joins several Cookie headers with "; ", granian with ";" or ",": all are separators here. What nginx takes
     # out before a host sees the header is read in the same way (gateway.proxy.cookies).
-    pairs = [part.partition("=") for part in re.split(r"[;,]", header)]
-    found = [value.strip(_BLANK) for name, _, value in pairs if name.strip(_BLANK).lower() == SESSION_COOKIE.lower()]
+    pairs = [part.partition("=") for part in _BETWEEN.split(header)]
+    found = [value.strip(_BLANK) for name, _, value in pairs if name.strip(_BLANK).lower() == _OURS]
     if len(found) > 1:
         raise Refused(Reason.AMBIGUOUS_CREDENTIAL)
     # A cookie of another shape was never ours; it identifies nobody.

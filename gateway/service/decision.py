@@ -398,7 +398,7 @@ class Decider:
         self._none_thrown(names + [name for origin in origins for name in ways(origin, (route.zone,))])
 
     def _none_thrown(self, names: list[str]) -> None:
-        if self._news.taken(*((Kind.SWITCH, name) for name in names)):
+        if self._news.taken(*[(Kind.SWITCH, name) for name in names]):
             raise Refused(Reason.SHUT)
 
     def _within_rate(self, question: Question) -> None:

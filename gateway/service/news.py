@@ -185,7 +185,7 @@ class News:
     def taken(self, *names: tuple[Kind, str]) -> bool:
         """Whether any of these was taken away."""
         with self._lock:
-            return any(name in self._revoked for name in names)
+            return not self._revoked.keys().isdisjoint(names)
 
     @property
     def policies_pending(self) -> bool:

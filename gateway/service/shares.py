@@ -12,8 +12,6 @@ import mmap
 import os
 import struct
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -51,16 +49,9 @@ class SharedTable:
         # The kernel's locks are between processes; these are between the threads of this one.
         self._locks = [threading.Lock() for _ in range(_THREADS)]
 
-    @contextmanager
-    def bucket(self, number: int) -> Iterator[int]:
+    def bucket(self, number: int) -> "_Bucket":
         """Its place in memory, held alone."""
-        start = number * _BUCKET
-        with self._locks[number % _THREADS]:
-            fcntl.lockf(self._file, fcntl.LOCK_EX, _BUCKET, start)
-            try:
-                yield start
-            finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN, _BUCKET, start)
+        return _Bucket(self._file, number * _BUCKET, self._locks[number % _THREADS])
 
     @property
     def memory(self) -> mmap.mmap:
@@ -71,6 +62,32 @@ class SharedTable:
         """Let go; what was counted stays for the others."""
         self._memory.close()
         os.close(self._file)
+
+
+class _Bucket:
+    """One bucket for as long as the context lasts; written out, for every decision passes here."""
+
+    __slots__ = ("_file", "_lock", "_start")
+
+    def __init__(self, file: int, start: int, lock: threading.Lock) -> None:
+        self._file = file
+        self._start = start
+        self._lock = lock
+
+    def __enter__(self) -> int:
+        self._lock.acquire()
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX, _BUCKET, self._start)
+        except BaseException:
+            self._lock.release()
+            raise
+        return self._start
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, _BUCKET, self._start)
+        finally:
+            self._lock.release()
 
 
 class SharedShares:

@@ -90,6 +90,20 @@ def test_one_person_has_a_key_for_each_class_and_quarter(site: LogSite) -> None:
     assert [site.store.count(partition) for partition in site.store.partitions()] == [1, 1, 1]
 
 
+def test_a_partition_that_cannot_be_looked_at_is_not_taken_for_one_that_is_gone(site: LogSite, tmp_path: Path) -> None:
+    taken(site)
+    [path] = (tmp_path / "seals").glob("*.db")
+    kept = path.rename(path.with_suffix(".away"))
+    # A link to itself: the system says neither that there is a file nor that there is none.
+    path.symlink_to(path.name)
+    with pytest.raises(OSError, match="symbolic links"):
+        site.store.current(["3b0e"], _ACCESS)
+    assert path.is_symlink()
+    path.unlink()
+    kept.rename(path)
+    assert site.store.current(["3b0e"], _ACCESS).keys() == {"3b0e"}
+
+
 def test_dropping_a_partition_closes_its_parts_for_good_and_no_proof(site: LogSite, tmp_path: Path) -> None:
     login, change = taken(site), taken(site, type="directory.person.changed", source="directory")
     key = site.store.current(["3b0e"], _ACCESS)["3b0e"].key

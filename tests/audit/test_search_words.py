@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from audit.models import Event, Outcome
-from audit.search import BadFilter, NameTokens, Phrase, Vocabulary, Words, parse
+from audit.search import BadFilter, NameTokens, Phrase, Vocabulary, Words, parse, terms
 from audit.search.query import MOST_PHRASES
+from audit.search.terms import clear_marks
 from audit.search.words import told
 from audit.web import TRANSLATIONS
 from core.web import chinese_words
@@ -170,6 +171,27 @@ def test_the_words_of_codes_come_in_both_languages() -> None:
     assert vocabulary.asks(Phrase("certif", begins=True))
     assert not vocabulary.asks(Phrase("certif"))
     assert not vocabulary.asks(Phrase("…"))
+
+
+def test_a_number_that_comes_once_is_a_word_and_spoils_nothing_that_is_kept() -> None:
+    words, kept = Words(b"k" * 32), vars(terms)["_shared"].cache_info
+    before = kept().misses
+    for number in (f"{each:032x}" for each in range(20)):
+        said: dict[str, str | int | bool] = {
+            "reason": "allowed",
+            "request": number,
+            "method": "GET",
+            "port": 443,
+            "policies": "citizen-portal",
+        }
+        made = Event(
+            key=number, type="gateway.decision", outcome=Outcome.SUCCESS, at=ManualClock().now(), source="gateway",
+            attributes=said,
+        )  # fmt: skip
+        marks = words.marks(made, "allowed", {})[0].split()
+        assert {word for each in said.values() if isinstance(each, str) for word in clear_marks(each)} <= {*marks}
+        assert f"w{number}" in marks
+    assert kept().misses == before + 1
 
 
 def test_an_entry_without_anything_has_marks_of_its_kind() -> None:

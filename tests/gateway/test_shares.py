@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shares that workers count together: exact among processes, and kept when one dies."""
 
+import fcntl
 import os
 import signal
 import threading
@@ -86,16 +87,21 @@ def _taken(path: Path, burst: int) -> int:
 
 
 def test_a_worker_that_is_killed_while_it_counts_holds_up_nobody(tmp_path: Path, table: SharedTable) -> None:
+    number = placed(b"person", "li")[1]
+    with table.bucket(number) as start:
+        pass
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         mine = SharedTable(tmp_path / "shares")
-        for number in range(4096):
-            mine.bucket(number).__enter__()
+        held = mine.bucket(number)
+        held.__enter__()
         os.write(writing, b"x")
         time.sleep(600)
         os._exit(0)
     assert os.read(reading, 1) == b"x"
+    with (tmp_path / "shares").open("r+b") as file, pytest.raises(BlockingIOError):
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, start)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     assert _shares(table, ManualClock()).take("li")
