@@ -153,10 +153,19 @@ class Store:
         with self._database.transaction() as connection:
             connection.execute(_openings.insert().values(key=intent.key, body=intent.body, begun=_seconds(at)))
 
-    def open_session(self, session: Session, *, intent: str, outcome: Note, replaces: str = "") -> None:
+    def open_session(
+        self,
+        session: Session,
+        *,
+        intent: str,
+        outcome: Note,
+        replaces: str = "",
+        note: Callable[[Session], tuple[str, bytes]] | None = None,
+    ) -> None:
         """Keep a session together with its outcome's record, and end the opening that its intent's key names.
 
-        ``replaces`` is the digest of the browser's old cookie.
+        ``replaces`` is the digest of the browser's old cookie; ``note`` makes the record of the session's end that was
+        kept by it, if there was one.
 
         Raises:
             SessionRevoked: its sign-on session, its person or its mandate was taken away meanwhile.
@@ -176,7 +185,11 @@ class Store:
             if not _over(connection, intent):
                 raise OpeningOver
             if replaces:
-                connection.execute(delete(_sessions).where(_sessions.c.digest == replaces))
+                row = connection.execute(_BY_DIGEST, {"digest": replaces}).first()
+                gone = connection.execute(delete(_sessions).where(_sessions.c.digest == replaces)).rowcount
+                if row is not None and gone and note is not None:
+                    key, body = note(_session(row))
+                    _outbox.put(connection, key=key, body=body)
             connection.execute(
                 _sessions.insert().values(
                     digest=session.digest,

@@ -151,7 +151,7 @@ KINDS = {
         N_("Gateway session ended"),
         Verb.TAKES,
         sources=words("gateway"),
-        attributes=words("host"),
+        attributes=words("host reason"),
         needs=words("subject"),
     ),
     "gateway.socket.opened": Kind(

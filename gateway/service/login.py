@@ -33,6 +33,8 @@ from .people import People
 ABANDONED_AFTER = timedelta(minutes=1)
 """An opening older than this has died: the log, which it waits for, answers or is given up far sooner."""
 _CLEAN_EVERY = 60.0
+REPLACED = "replaced"
+"""Why a session at a host ended whose person goes on in another: the one they logged in with more surely, say."""
 _log = logger(__name__)
 
 
@@ -152,6 +154,7 @@ class Logins:
                 intent=intent.key,
                 outcome=_note(_ending(intent, Outcome.SUCCESS, at=at)),
                 replaces=digest(old_cookie) if old_cookie else "",
+                note=lambda old: self._ended(old, reason=REPLACED if old.session == session.session else ""),
             )
         except (SessionRevoked, OpeningOver) as error:
             self._abandon(intent)
@@ -245,7 +248,7 @@ class Logins:
             raise BadLogin
         return self._site.origin(label, listener) + "/.tallygate/callback"
 
-    def _ended(self, session: Session) -> tuple[str, bytes]:
+    def _ended(self, session: Session, *, reason: str = "") -> tuple[str, bytes]:
         event = Event(
             key=secrets.token_hex(16),
             type="gateway.session.ended",
@@ -255,7 +258,7 @@ class Logins:
             subject=session.subject,
             session=session.session,
             zone=session.listener,
-            attributes={"host": session.host},
+            attributes={"host": session.host} | ({"reason": reason} if reason else {}),
         )
         return event.key, encode_event(event)
 

@@ -239,7 +239,7 @@ def _change(event: Event) -> _Change | None:
         return _ANYBODY
     if about_people(event) and event.subject:
         return ("entry-changed", event.subject, "")
-    if event.type == "gateway.session.ended":
+    if event.type == "gateway.session.ended" and "reason" not in event.attributes:
         return ("session", event.session, str(event.attributes.get("host", "")))
     return None
 

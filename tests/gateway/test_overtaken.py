@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
-from audit import Event, Outcome, Receipt, Wait, decode_event
+from audit import Entry, Event, Outcome, Receipt, Wait, decode_event
+from audit.models_rules import check
 from gateway import GatewaySettings
 from gateway.authzen import question
 from gateway.config import EnforcementPoint
@@ -189,6 +190,37 @@ def test_what_was_begun_under_a_mandate_is_not_opened_after_its_withdrawal(unit:
     with pytest.raises(SessionRevoked):
         unit.open_session(mandate="person:p9:tax", mandate_ends=int(unit.clock.now().timestamp()) + 3600)
     unit.open_session(mandate="person:p8:tax", mandate_ends=int(unit.clock.now().timestamp()) + 3600)
+
+
+@pytest.mark.parametrize(("after", "goes_on"), [("sid-1", True), ("sid-2", False)])
+def test_whoever_logs_in_again_leaves_no_session_behind_unsaid(unit: Gateway, after: str, *, goes_on: bool) -> None:
+    """More surely as themselves, or as somebody else at the same browser: then what the one had open ends."""
+    cookie = unit.open_session()
+    over: list[str] = []
+    unit.sockets.open(replace(ties("d1"), heard=0), end=over.append)
+
+    def log_in(old: str) -> str:
+        login, _ = unit.logins.begin(host="tax.city.localhost", listener="external", to="/", acr=2)
+        unit.sign_on.id_token = unit.signed_in(nonce=login.nonce, sid=after)
+        return unit.logins.finish(
+            login, code="c", state=login.state, issuer=unit.site.origin("sso"), address="203.0.113.7", old_cookie=old
+        )
+
+    def ended() -> list[Event]:
+        waiting = [decode_event(each.body) for each in unit.store.outbox.head() if each.body != b"{}"]
+        return [each for each in waiting if each.type == "gateway.session.ended"]
+
+    again = log_in(cookie.partition("=")[2])
+    assert ask(unit, unverified_cookie=cookie).reason == "login"
+    (end,) = ended()
+    check(end)
+    assert (end.session, end.attributes.get("reason")) == ("sid-1", "replaced" if goes_on else None)
+    unit.news.hear([Entry(index=3, event=end)])
+    assert bool(over) is not goes_on
+    assert ask(unit, unverified_cookie=f"__Host-tallygate={again}").reason == ""
+    # What is no session of ours ends none.
+    log_in("x" * 43)
+    assert len(ended()) == 1
 
 
 def test_of_ipv6_a_whole_network_is_counted_as_one(unit: Gateway) -> None:
