@@ -29,18 +29,22 @@ OWN_CITIES = frozenset(
     {"birth", "ceremony", "crash", "interrupted_release", "postgres", "separation", "successor"}
 )  # fmt: skip
 """Files whose flows start cities of their own."""
+BY_WHOEVER_IS_FREE = frozenset({"every_page"})
+"""Files that take long and need nothing of what others did: whichever worker is done first takes them."""
 
 
 class TwoLines(LoadScopeScheduling):  # type: ignore[misc]  # xdist's scheduler ships no types
     """Share the flows between two workers: those in the one city and those with their own.
 
     So each worker's flows come in the same order in every run, on a city that saw the same before them, and the one
-    city is started once. (``--dist loadgroup`` of xdist 3.8 says so by node identifiers, which pytest 9.2 does not let
-    it change: there every test is a group of its own.)
+    city is started once, or once more for what is left when the other worker is done. (``--dist loadgroup`` of xdist
+    3.8 says so by node identifiers, which pytest 9.2 does not let it change: there every test is a group of its own.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
         name = Path(nodeid.partition("::")[0]).stem.removeprefix("test_")
+        if name in BY_WHOEVER_IS_FREE:
+            return name
         return "own cities" if name in OWN_CITIES else "one city"
 
 
