@@ -101,9 +101,6 @@ def _reachable(root: Any, found: Hidden) -> Iterator[Any]:
                 return
             each = each.get_object()
         if isinstance(each, generic.DictionaryObject):
-            if "/ByteRange" in each:
-                # A signature, which is looked at elsewhere.
-                continue
             yield each
             waiting += [value for name, value in each.items() if name not in _ASIDE]
         elif isinstance(each, generic.ArrayObject):

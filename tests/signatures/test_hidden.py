@@ -52,6 +52,9 @@ TOLD: Mapping[str, tuple[Mapping[int, bytes], set[str]]] = {
     "a film": ({STAMP: _STAMP % (b"RichMedia", 4, b"", b"")}, {"media"}),
     "a file on the page": ({STAMP: _STAMP % (b"FileAttachment", 4, b"", b"")}, {"attachments"}),
     "a script in a field": ({FIELD: _FIELD % b"/AA << /C << /S /JavaScript /JS (1) >> >>"}, {"scripts"}),
+    "a script in a field that looks like a signature": (
+        {FIELD: _FIELD % b"/ByteRange [0 1 2 3] /AA << /C << /S /JavaScript /JS (1) >> >>"}, {"scripts"},
+    ),
     "a script behind another act": (
         {CATALOG: _ROOT % (b"/OpenAction << /S /GoTo /D [3 0 R /Fit] /Next [" + _SCRIPT + b"] >>")}, {"scripts"},
     ),
