@@ -7,8 +7,7 @@ after its destruction. The kernel lets go of the lock when its holder dies.
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from core.db import DatabaseUnavailable
@@ -18,26 +17,31 @@ class Alone:
     """One lock file; each use opens it anew, for a lock belongs to the opening and not to the thread."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = str(path)
 
-    @contextmanager
-    def using(self) -> Iterator[None]:
+    def using(self) -> AbstractContextManager[None]:
         """Use keys, beside others who do.
 
         Raises:
             DatabaseUnavailable: the lock's file cannot be opened.
         """
-        with self._locked(fcntl.LOCK_SH):
-            yield
+        return _Locked(self._path, fcntl.LOCK_SH)
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Wait until nobody uses a key, and keep everybody from it."""
-        with self._locked(fcntl.LOCK_EX):
-            yield
+        return _Locked(self._path, fcntl.LOCK_EX)
 
-    @contextmanager
-    def _locked(self, how: int) -> Iterator[None]:
+
+class _Locked:
+    """One use; written out, for every batch of the log is one."""
+
+    __slots__ = ("_file", "_how", "_path")
+
+    def __init__(self, path: str, how: int) -> None:
+        self._path = path
+        self._how = how
+
+    def __enter__(self) -> None:
         try:
             # Never a link: root may write in a role's folder.
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -45,7 +49,11 @@ class Alone:
             # The keys do not answer. Nothing was written, so the log goes on.
             raise DatabaseUnavailable from error
         try:
-            fcntl.flock(file, how)
-            yield
-        finally:
+            fcntl.flock(file, self._how)
+        except BaseException:
             os.close(file)
+            raise
+        self._file = file
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)

@@ -28,9 +28,7 @@ class PartitionFiles:
         self._folder = folder
         self._shape = shape
         self._guard = threading.Lock()
-        self._opened: dict[Partition, Database] = {}
-        # Every batch of the log looks whether its partition is still there.
-        self._paths: dict[Partition, str] = {}
+        self._opened: dict[Partition, tuple[str, Database]] = {}
 
     def path(self, partition: Partition) -> Path:
         """Where a partition lies."""
@@ -45,19 +43,25 @@ class PartitionFiles:
 
     def find(self, partition: Partition) -> Database | None:
         """One that exists; whoever had a dropped one open lets go of it here."""
-        path = self._paths.get(partition)
-        if path is None:
-            path = self._paths[partition] = str(self.path(partition))
-        exists = _exists(path)
+        known = self._opened.get(partition)
+        # Every batch of the log looks whether its partition is still there.
+        path = known[0] if known is not None else str(self.path(partition))
+        if _exists(path):
+            return known[1] if known is not None else self._open(partition, path)
+        self._let_go(partition)
+        return None
+
+    def _open(self, partition: Partition, path: str) -> Database:
         with self._guard:
-            opened = self._opened.get(partition)
-            if exists and opened is None:
-                opened = self._opened[partition] = Database.open(f"sqlite:///{path}", connections=4)
-            if not exists:
-                self._opened.pop(partition, None)
-        if not exists and opened is not None:
-            opened.close()
-        return opened if exists else None
+            if partition not in self._opened:
+                self._opened[partition] = path, Database.open(f"sqlite:///{path}", connections=4)
+            return self._opened[partition][1]
+
+    def _let_go(self, partition: Partition) -> None:
+        with self._guard:
+            opened = self._opened.pop(partition, None)
+        if opened is not None:
+            opened[1].close()
 
     def make(self, partition: Partition) -> Database:
         """One that exists afterwards: it appears whole or not at all."""
@@ -82,10 +86,7 @@ class PartitionFiles:
     def drop(self, partition: Partition) -> None:
         """Overwrite and unlink one; from the first moment on nobody finds it."""
         path = self.path(partition)
-        with self._guard:
-            opened = self._opened.pop(partition, None)
-        if opened is not None:
-            opened.close()
+        self._let_go(partition)
         # The database itself first: nobody may open it without what lies beside it.
         found = [each for beside in _BESIDE if (each := path.with_name(path.name + beside)).exists()]
         for each in found:
@@ -112,7 +113,7 @@ class PartitionFiles:
         """Return every connection."""
         with self._guard:
             opened, self._opened = list(self._opened.values()), {}
-        for database in opened:
+        for _path, database in opened:
             database.close()
 
 
