@@ -190,6 +190,12 @@ def _caddy_host(edge: Edge, host: str, route: Route) -> list[str]:
             *_block(
                 "route",
                 [
+                    # Caddy tells nobody of a body in chunks, which would pass for none: its first byte is looked for.
+                    "@unsaid not header Content-Length *",
+                    *_block("request_body @unsaid", ["max_size 1B"]),
+                    "vars @unsaid tg_unsaid {http.request.body}",
+                    *_block("@chunks", ["not header Content-Length *", 'not vars {http.vars.tg_unsaid} ""']),
+                    "respond @chunks 411",
                     "vars tg_method {http.request.method}",
                     "vars tg_uri {http.request.uri}",
                     *(

@@ -218,3 +218,20 @@ def test_cookies_and_domains_that_a_host_may_not_set_do_not_arrive(door: Door) -
     assert "stolen" not in reply.get("Set-Cookie")
     assert "own=1" in reply.get("Set-Cookie")
     assert "domain" not in reply.get("Set-Cookie").lower()
+
+
+def test_a_body_of_no_announced_length_reaches_no_host(door: Door) -> None:
+    """In chunks it would pass every limit of the route: Caddy does not say that it comes."""
+    cookie = door.city.gateway.open_session()
+    context = ssl.create_default_context(cafile=str(door.city.site.public / "root.pem"))
+    for method in ("POST", "DELETE", "GET"):
+        lines = [f"{method} /x HTTP/1.1", f"Host: tax.city.localhost:{door.port}", f"Cookie: {cookie}"]
+        lines += ["Connection: close", "Transfer-Encoding: chunked", "", "4", "evil", "0", "", ""]
+        with (
+            socket.create_connection((ADDRESS, door.port), timeout=60) as plain,
+            context.wrap_socket(plain, server_hostname="tax.city.localhost") as line,
+        ):
+            assert _exchange(line, "\r\n".join(lines).encode()).status == 411, method
+    # What has no body needs to announce none.
+    assert door.get("/x", ("Cookie", cookie), method="DELETE").status == 200
+    assert len(door.city.gateway.recorder.events) == 1
