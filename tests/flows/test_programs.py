@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 from playwright.sync_api import expect
+from urllib3 import encode_multipart_formdata
 
 from core.jose import public_key, thumbprint
 from tests.flows.city import City, until
@@ -73,9 +74,18 @@ class Program:
         told = {"Content-Type": "application/scim+json"}
         return self._asked(token, method, f"{self.here}/scim/v2{path}", body, told, bound=bound)
 
-    def send(self, token: str, path: str, document: bytes, *, key: str = "", bound: bool = True) -> int:
-        """Hand in a PDF."""
-        told = {"Content-Type": "application/pdf", **({"Idempotency-Key": key} if key else {})}
+    def send(
+        self,
+        token: str,
+        path: str,
+        document: bytes,
+        *,
+        key: str = "",
+        bound: bool = True,
+        media: str = "application/pdf",
+    ) -> int:
+        """Hand in a file."""
+        told = {"Content-Type": media, **({"Idempotency-Key": key} if key else {})}
         return self._asked(token, "POST", f"{self.here}{path}", document, told, bound=bound)
 
     def _asked(
@@ -190,6 +200,14 @@ def test_an_agencys_program_seals_verifies_and_is_ended(city: City, tmp_path: Pa
         assert program.answer.content == sealed
         assert program.send(token, "/agencies/v1/verify", sealed) == 200
         assert program.answer.json()["overall"] == "trusted"
+        # A signature beside any other file, and the verdict on both together.
+        table, beside = b"Zhang,1200\n", "/agencies/v1/detached?name=table.csv"
+        assert program.send(token, beside, table, media="application/octet-stream") == 200, program.answer.text
+        parts = {"document": program.answer.content, "content": table}
+        for content, answer in ((table, "trusted"), (b"Zhang,9200\n", "not_trusted")):
+            form, media = encode_multipart_formdata({n: (n, p) for n, p in {**parts, "content": content}.items()})
+            assert program.send(token, "/agencies/v1/verify", form, media=media) == 200, program.answer.text
+            assert program.answer.json()["overall"] == answer
         # Not the directory, not without its key, and no batch, which nobody let it have.
         assert program.send(token, "/scim/v2/Users", letter) in (401, 403, 404)
         assert program.send(token, "/agencies/v1/seal", letter, bound=False) in (401, 403)
