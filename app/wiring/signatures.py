@@ -3,7 +3,7 @@
 
 import secrets
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 import signatures.store
-from audit import Event, Recorder, encode_event
+from audit import Entry, Event, Recorder, encode_event
 from audit.client import LATEST, PATIENCE, Follower
 from audit.config import AuditSettings
 from audit.relay import Relay
@@ -60,6 +60,7 @@ from signatures.service import (
     Responsible,
     Rules,
     Sealing,
+    Shutting,
     Verification,
     asked_from,
     stamp_by,
@@ -110,10 +111,11 @@ def application(context: Context) -> Flask:
     followed = _followed(context, recorder, store.tell)
     peer = context.peer(ROLE, "ca")
     authority, changes = CAClient(peer), Changes(latest=LATEST)
+    agency_store = part(context, "agencies", AGENCIES, AgencyStore.over)
     follower = Follower(
-        context.feed(ROLE, about=Changes.about),
+        context.feed(ROLE, about=(*Changes.about, *Shutting.about)),
         start=changes.start,
-        hear=changes.hear,
+        hear=_both(changes.hear, Shutting(store=agency_store, tell=store.tell, clock=context.clock).hear),
         clock=context.clock,
         patience=PATIENCE,
     )
@@ -140,7 +142,6 @@ def application(context: Context) -> Flask:
     )
     keys, people = seal_keys(context, settings, store), context.directory(ROLE)
     status = Kept(authority.status, changes=changes, freshness=follower, clock=context.clock)
-    agency_store = part(context, "agencies", AGENCIES, AgencyStore.over)
     lets = Letting(store=agency_store, clock=context.clock)
     permission = Permission(
         people=people,
@@ -361,6 +362,14 @@ def application(context: Context) -> Flask:
         ready=store.check,
         standing=lambda: {**relay.standing(), **layers, **(archiving.standing() if settings.archive_unit else {})},
     )
+
+
+def _both(*hearers: Callable[[Sequence[Entry]], None]) -> Callable[[Sequence[Entry]], None]:
+    def hear(entries: Sequence[Entry]) -> None:
+        for each in hearers:
+            each(entries)
+
+    return hear
 
 
 def _begin(*works: Callable[[], object]) -> None:

@@ -33,6 +33,7 @@ from .reporting import by_hand as by_hand
 from .responsible import Responsible as Responsible
 from .sealing import Sealing as Sealing
 from .seconding import Seconding as Seconding
+from .shutting import Shutting as Shutting
 from .stamping import stamp_by as stamp_by
 from .trusted import FollowedLists as FollowedLists
 from .verification import Verification as Verification

@@ -214,5 +214,8 @@ def test_an_agencys_program_seals_verifies_and_is_ended(city: City, tmp_path: Pa
         assert program.send(token, "/agencies/v1/batches", letter) == 403
         city.tallygate("agencies", "end", *site, "--client", name)
         assert program.send(token, "/agencies/v1/verify", sealed) == 403
+        city.tallygate("agencies", "let", *site, *let, "--until", until_day, "--reason", "letters again")
     finally:
         city.tallygate("sso", "program", "remove", *site, "--name", name)
+    # Whoever comes later under its name finds nothing of what it was let do.
+    until(lambda: name not in city.tallygate("agencies", "list", *site).stdout, seconds=60)

@@ -2,6 +2,7 @@
 """What a program asked for while it was let ends when it is let no more: batches under way, orders that wait."""
 
 import itertools
+import secrets
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from audit import Outcome
+from audit import Entry, Event, Outcome
 from signatures.agencies import Batch, BatchState, Doing, Item
 from signatures.errors import SealDenied, SecondAsked
 from signatures.keeping import NotKeeper, Order, OrderOver, State
 from signatures.sandbox import ReaderPool
+from signatures.service import Shutting
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
 from tests.signatures.fakes import CLERK
-from tests.signatures.pki import City
+from tests.signatures.pki import NOW, City
 from tests.signatures.test_agencies import (
     KEEPER,
     OFFICE,
@@ -186,3 +188,38 @@ def test_a_seal_that_was_set_before_the_death_is_handed_over_however_late(
     assert house.orders.replay() == 1
     assert (house.kept_by.one(order.id).state, house.made()) == (State.MADE, 1)
     assert house.orders.asked_by("tax-letters", order.id).organisation == OFFICE
+
+
+def told_by_sign_on(kind: str, client: str = "tax-letters") -> Entry:
+    event = Event(
+        key=secrets.token_hex(16), type=kind, outcome=Outcome.SUCCESS, at=NOW, source="sso", object=client,
+        attributes={"client": client},
+    )  # fmt: skip
+    return Entry(index=7, event=event)
+
+
+@pytest.mark.parametrize("kind", Shutting.about)
+def test_whom_sign_on_shuts_out_has_nothing_more_sealed_as_soon_as_the_record_tells(house: House, kind: str) -> None:
+    let(house)
+    let(house, "tax-notices")
+    mine, others, person = (
+        confirmed(house, owner, letters(1)) for owner in (PROGRAM, "client:tax-notices", f"operator:{CLERK}")
+    )
+    told: list[Event] = []
+    shutting = Shutting(store=house.store, tell=told.append, clock=house.clock)
+    shutting.hear([])
+    shutting.hear([told_by_sign_on("sso.client.registered"), told_by_sign_on(kind, "somebody-else")])
+    assert present(house, mine).state is BatchState.RUNNING
+    for _ in range(2):
+        # Perhaps twice, and by each worker.
+        shutting.hear([told_by_sign_on(kind)])
+    assert (present(house, mine).state, house.batches.work()) == (BatchState.STOPPING, 2)
+    states = [present(house, each).state for each in (mine, others, person)]
+    assert states == [BatchState.STOPPED, BatchState.DONE, BatchState.DONE]
+    # Removed it also loses what it was let do, on the record; locked it keeps that for when it is let in again.
+    assert [each.client for each in house.agencies.all()] == (
+        ["tax-notices"] if kind == "sso.client.removed" else ["tax-letters", "tax-notices"]
+    )
+    assert [(each.type, each.subject) for each in told] == (
+        [("signature.program.ended", "tax-letters")] if kind == "sso.client.removed" else []
+    )
