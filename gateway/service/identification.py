@@ -21,7 +21,7 @@ from ..errors import Reason, Refused, TokenRefused
 from ..models import NOBODY, Caller, ProgramToken, Session, Target, Token
 from ..request import Credentials, matches
 from ..store import Kind, Store
-from ..tokens import KeySet, access_token, holds, program_token, serial_of, unverified_audience, unverified_key_id
+from ..tokens import KeySet, access_token, holds, program_token, serial_of, unverified_audience
 from .news import News, mandate_name
 from .people import People
 from .resources import audiences
@@ -32,9 +32,7 @@ TOUCH_EVERY = timedelta(seconds=30)
 PROGRAM_ASSURANCE = 2
 """How sure we are of a program whose token is bound: it holds a key, and nobody was looked in the face."""
 REREAD_EVERY = 1.0
-"""Seconds between looks at the key file because of an unknown key id."""
-REFRESH_EVERY = 60.0
-"""Seconds after which the key file is read again anyhow: a key that was withdrawn is in no token's favour."""
+"""Seconds between looks at the key file: a new key is known, and one that was withdrawn is in no token's favour."""
 CARD = ("sc",)
 """How somebody is known who shows a card, as the sign-on says it (RFC 8176)."""
 CARD_ASSURANCE = 3
@@ -60,7 +58,7 @@ class Verifier(Protocol):
 
 
 class KeyFile:
-    """The sign-on's published keys, read again now and then, and when a token names one we do not know."""
+    """The sign-on's published keys, as they lie in the file at most a second ago."""
 
     def __init__(self, path: Path, *, clock: Clock, newer: Path | None = None) -> None:
         """``path`` is what an operator published; ``newer`` what a running sign-on keeps, which comes first."""
@@ -69,10 +67,13 @@ class KeyFile:
         self._clock = clock
         self._lock = threading.Lock()
         self._keys = KeySet({})
+        self._content = b""
+        # Whether a running sign-on's file was seen.
+        self._kept = False
         self._read_at = -REREAD_EVERY
 
-    def keys(self, unverified_kid: object) -> KeySet:
-        """The keys, fresh enough to hold this id if it exists.
+    def keys(self) -> KeySet:
+        """The keys.
 
         Raises:
             OSError: unreadable.
@@ -80,16 +81,22 @@ class KeyFile:
         """
         with self._lock:
             now = self._clock.monotonic()
-            patience = REFRESH_EVERY if self._keys.knows(unverified_kid) else REREAD_EVERY
-            if now - self._read_at >= patience:
-                self._keys = KeySet.read(self._read())
+            if now - self._read_at >= REREAD_EVERY:
+                content = self._read()
+                if content != self._content:
+                    self._keys, self._content = KeySet.read(content), content
                 self._read_at = now
             return self._keys
 
     def _read(self) -> bytes:
         if self._newer is not None:
             with suppress(FileNotFoundError):
-                return self._newer.read_bytes()
+                content = self._newer.read_bytes()
+                self._kept = True
+                return content
+            if self._kept:
+                # The sign-on is being started anew; what it published before has not been taken back.
+                return self._content
         return self._path.read_bytes()
 
 
@@ -235,7 +242,7 @@ class Identification:
     def _program(self, given: Credentials, asked: Asked, *, audience: str, scope: str, at: datetime) -> Caller:
         unverified = given.unverified_token
         try:
-            keys = self._keys.keys(unverified_key_id(unverified))
+            keys = self._keys.keys()
             token = program_token(unverified, keys, audience=audience, issuer=self._issuer, scope=scope, at=at)
         except TokenRefused as error:
             raise Refused(Reason.CREDENTIAL) from error
@@ -275,7 +282,7 @@ class Identification:
     def _token(self, given: Credentials, asked: Asked, *, allowed: Sequence[str], at: datetime) -> Caller:
         unverified = given.unverified_token
         try:
-            keys = self._keys.keys(unverified_key_id(unverified))
+            keys = self._keys.keys()
             said = unverified_audience(unverified) if len(allowed) > 1 else None
             audience = next((each for each in allowed if each == said), allowed[0])
             token = access_token(unverified, keys, audience=audience, issuer=self._issuer, at=at)

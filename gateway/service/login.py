@@ -26,7 +26,7 @@ from ..errors import BadLogin, SignOnUnavailable, TokenRefused
 from ..models import Login, Session, SignOn
 from ..request import return_path
 from ..store import Note, OpeningOver, SessionRevoked, Store
-from ..tokens import id_token, unverified_key_id
+from ..tokens import id_token
 from .identification import KeyFile, digest
 from .people import People
 
@@ -234,7 +234,7 @@ class Logins:
 
     def _verify(self, unverified: str, *, nonce: str, at: datetime) -> SignOn:
         try:
-            keys = self._keys.keys(unverified_key_id(unverified))
+            keys = self._keys.keys()
             return id_token(unverified, keys, client=CLIENT, issuer=self._issuer, nonce=nonce, at=at)
         except TokenRefused as error:
             raise BadLogin from error

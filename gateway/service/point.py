@@ -452,7 +452,7 @@ class DecisionPoint:
                 raise NotAQuestion(field="subject.type")
 
     def _about(self, resource: Named, request: DecisionRequest) -> DecisionRequest:
-        """With what our own route is, or what the caller says of what is none; unsaid counts as the strictest."""
+        """With what our own route is, or what the caller says of what is none; no label said is the strictest."""
         route = self._routes.get(resource.id)
         said = resource.properties
         if route is not None:

@@ -8,6 +8,5 @@ from .jwt import id_token as id_token
 from .jwt import program_token as program_token
 from .jwt import serial_of as serial_of
 from .jwt import unverified_audience as unverified_audience
-from .jwt import unverified_key_id as unverified_key_id
 from .ties import Sealing as Sealing
 from .ties import Ties as Ties

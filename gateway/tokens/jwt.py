@@ -75,7 +75,7 @@ class KeySet:
             kid = header.get("kid")
             if header.get("alg") != "ES256" or not isinstance(kid, str) or "crit" in header:
                 raise TokenRefused
-            if header.get("typ") not in types or kid not in self._keys:
+            if header.get("typ") not in types or not self.knows(kid):
                 raise TokenRefused
             claims = jwt.decode(
                 unverified,
@@ -95,14 +95,6 @@ class KeySet:
         except (jwt.InvalidTokenError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise TokenRefused from error
         return claims
-
-
-def unverified_key_id(unverified: str) -> object:
-    """The key a token says it is signed with; only chooses whether the key file is worth another look."""
-    try:
-        return jwt.get_unverified_header(unverified).get("kid")
-    except (jwt.InvalidTokenError, ValueError, RecursionError):
-        return None
 
 
 def unverified_audience(unverified: str) -> object:
