@@ -3,6 +3,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from core.identity import Identity
 from directory.models import Person
 
 from ..errors import SealDenied
-from ..holds import Algorithm, HeldKey, KeyHold, UsedKey, request
+from ..holds import Algorithm, HeldKey, HoldUnavailable, KeyHold, UsedKey, request
 from ..remote import CertificateUnusable, Credential, EnrolledAlready, NotEnrolled, RemoteStore
 
 PROFILE = "remote-signing"
@@ -154,7 +155,9 @@ class Enrolling:
                 "signature.key.made", Outcome.FAILURE, identifier, {"reason": reason}, identity=identity
             )
             if key is not None:
-                hold.drop(key)
+                # A hold that went away meanwhile keeps a key that no table names.
+                with suppress(HoldUnavailable):
+                    hold.drop(key)
             self._recorder.record(failed)
             raise
         self._nudge()

@@ -86,6 +86,11 @@ class Documents:
         except NoSuchDocument:
             return
 
+    def clear(self, identifier: str) -> None:
+        """Forget all that lies there for an order: what was to be sealed, and what was sealed and is nobody's."""
+        for each in self._shelf.of(owner(identifier)):
+            self.remove(identifier, each.id)
+
     def title(self, order: Order) -> str:
         """What to call it; nothing when it is gone."""
         kept = self.one(order)

@@ -173,7 +173,9 @@ class Papers:
         mine = self._organisations(subject)
         concerned = {paper.organisation, *(turn.organisation for turn in paper.turns)}
         signing = any(turn.person == subject for turn in paper.turns)
-        if paper.creator != subject and not signing and not concerned & mine:
+        # A program is concerned by what its organisation is, whatever it began for another one before.
+        begun = paper.creator == subject and subject not in self.acting
+        if not begun and not signing and not concerned & mine:
             raise NoSuchPaper
         return paper
 

@@ -219,14 +219,14 @@ class Seconding:
         """The newest order for a turn or a batch."""
         return self._store.newest(about)
 
-    def asked_by(self, client: str, identifier: str) -> Order:
-        """One that a program asked for.
+    def asked_by(self, client: str, identifier: str, *, organisation: str) -> Order:
+        """One that a program asked for, in the name of the organisation that it acts for.
 
         Raises:
-            NoSuchOrder: there is none, or another one asked.
+            NoSuchOrder: there is none, or another one asked, or for another organisation.
         """
         order = self._store.one(identifier)
-        if order.by != client or not order.program_of:
+        if order.by != client or not order.program_of or order.program_of != organisation:
             raise NoSuchOrder
         return order
 
@@ -493,7 +493,7 @@ class Seconding:
     def _end(self, order: Order, state: State, actor: str) -> None:
         self._store.end(order, state, self._event("signature.order.ended", order, actor, reason=state.value))
         self._nudge()
-        self._documents.remove(order.id, order.document)
+        self._documents.clear(order.id)
 
     def _shown(self, order: Order, number: int) -> bytes:
         if order.purpose is not Purpose.BATCH:

@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 from core.web import Guard, identity, json_object
 from core.web.inputs import Malformed, query_text
 
-from ..agencies import Batch, Doing, Item, Left, Program
+from ..agencies import Batch, Doing, Item, Left, NoSuchBatch, Program
 from ..errors import SecondAsked
 from ..keeping import Order
 from ..models import Profile
@@ -40,7 +40,7 @@ def agencies(service: Agencies, batches: Batches, verification: Verification, *,
         @blue.get("/agencies/v1/openapi.json")
         @guard.person(errors="problem", programs=True)
         def agencies_openapi() -> Response:
-            service.admit(identity(), Doing.VERIFY, counted=False)
+            service.admit(identity(), None, counted=False)
             return jsonify(description(largest))
 
         @blue.post("/agencies/v1/verify")
@@ -79,9 +79,13 @@ def agencies(service: Agencies, batches: Batches, verification: Verification, *,
                 return _told(jsonify(waiting(asked)), left), 202
             return _told(Response(signature, content_type="application/pkcs7-signature"), left)
 
-        def mine(*, counted: bool = True) -> tuple[str, str, Left | None]:
+        def mine(batch: str = "", *, counted: bool = True) -> tuple[str, str, Left | None]:
             program, left = service.admit(identity(), Doing.BATCH, counted=counted)
-            return f"client:{program.client}", program.organisation, left
+            owner = f"client:{program.client}"
+            # What it did for the organisation that it acted for before is not this one's.
+            if batch and batches.one(owner, batch).organisation != program.organisation:
+                raise NoSuchBatch
+            return owner, program.organisation, left
 
         _add_batches(blue, batches, guard, mine, largest)
         _add_operated(blue, service, batches, guard, largest)
@@ -104,39 +108,39 @@ def _add_batches(
     @blue.get("/agencies/v1/batches/<batch>")
     @guard.person(errors="problem", programs=True)
     def agencies_progress(batch: str) -> Response:
-        owner, _, left = mine(counted=False)
+        owner, _, left = mine(batch, counted=False)
         return _told(jsonify(shown(batches.one(owner, batch))), left)
 
     @blue.put("/agencies/v1/batches/<batch>/documents/<name>")
     @guard.person(errors="problem", programs=True)
     def agencies_add(batch: str, name: str) -> ResponseReturnValue:
-        owner, _, left = mine()
+        owner, _, left = mine(batch)
         added = batches.add(owner, batch, _name(name), body(largest))
         return _told(jsonify({"name": name}), left), 201 if added else 200
 
     @blue.post("/agencies/v1/batches/<batch>/start")
     @guard.person(errors="problem", programs=True)
     def agencies_start(batch: str) -> ResponseReturnValue:
-        owner, _, left = mine()
+        owner, _, left = mine(batch)
         count, digest = _confirmed()
         return _told(jsonify(shown(batches.start(owner, batch, count=count, digest=digest))), left), 202
 
     @blue.get("/agencies/v1/batches/<batch>/documents")
     @guard.person(errors="problem", programs=True)
     def agencies_items(batch: str) -> Response:
-        owner, _, left = mine(counted=False)
+        owner, _, left = mine(batch, counted=False)
         return _told(jsonify({"documents": [_listed(each) for each in batches.items(owner, batch)]}), left)
 
     @blue.get("/agencies/v1/batches/<batch>/documents/<name>")
     @guard.person(errors="problem", programs=True)
     def agencies_result(batch: str, name: str) -> Response:
-        owner, _, left = mine()
+        owner, _, left = mine(batch)
         return _told(_file(name, batches.result(owner, batch, name)), left)
 
     @blue.get("/agencies/v1/batches/<batch>/results.zip")
     @guard.person(errors="problem", programs=True)
     def agencies_results(batch: str) -> Response:
-        owner, _, left = mine()
+        owner, _, left = mine(batch)
         return _told(_zip(batches, owner, batch), left)
 
 

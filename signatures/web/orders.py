@@ -19,7 +19,7 @@ def orders(agencies: Agencies, service: Seconding) -> Pages:
 
     def asked(identifier: str) -> Order:
         program, _ = agencies.admit(identity(), None, counted=False)
-        return service.asked_by(program.client, identifier)
+        return service.asked_by(program.client, identifier, organisation=program.organisation)
 
     def shown(order: Order) -> dict[str, Any]:
         return {

@@ -768,6 +768,46 @@ def test_a_program_begins_seals_numbers_and_issues_an_official_document(house: H
     assert Caller(app.test_client(), house, "tax-notices")("GET", at).status_code == 403
 
 
+def test_what_a_program_did_for_one_organisation_is_not_its_next_one_s(house: House, app: Flask) -> None:
+    """Another office takes the program over, or another program comes under its name."""
+    let(house)
+    ask, pdf = Caller(app.test_client(), house, "tax-letters"), {"content_type": "application/pdf"}
+    batch, files = ask("POST", "/batches").json["id"], letters(1)
+    ask("PUT", f"/batches/{batch}/documents/letter-0.pdf", data=files["letter-0.pdf"], **pdf)
+    ask("POST", f"/batches/{batch}/start", json=digest(files))
+    house.batches.work()
+    waits = ask("POST", "/batches").json["id"]
+    paper = ask("POST", "/papers?kind=round&signer=tax-bureau", data=PERMIT, **pdf).json["id"]
+    kept = ask("POST", "/archive", data=ask("POST", "/seal", data=PERMIT, **pdf).data, **pdf).json["id"]
+    keep(house)
+    order = ask("POST", "/seal", data=PERMIT, **pdf).json["order"]
+    paths = [
+        *(("GET", f"/batches/{batch}{each}") for each in ("", "/documents", "/documents/letter-0.pdf", "/results.zip")),
+        *(("GET", f"{at}{each}") for at in (f"/papers/{paper}", f"/archive/{kept}") for each in ("", "/file")),
+        ("GET", f"/orders/{order}"),
+        ("POST", f"/orders/{order}/withdraw"),
+        ("POST", f"/papers/{paper}/withdraw"),
+        ("POST", f"/batches/{waits}/start"),
+        ("PUT", f"/batches/{waits}/documents/letter-0.pdf"),
+    ]
+    sent: dict[str, dict[str, Any]] = {"start": {"json": digest(files)}, ".pdf": {"data": PERMIT, **pdf}}
+
+    def answers() -> set[int]:
+        told = set()
+        for method, path in paths:
+            more = next((each for end, each in sent.items() if path.endswith(end) and method != "GET"), {})
+            told.add(ask(method, path, **more).status_code)
+        return told
+
+    let(house, organisation="silk-company")
+    assert answers() == {404}
+    let(house)
+    assert answers() & {404, 403} == set()
+    # Whoever may do anything reads how.
+    let(house, "tax-letters", "archive")
+    assert ask("GET", "/openapi.json").status_code == 200
+
+
 def keep(house: House, *, two: bool = True) -> None:
     """The clerk and another one keep the seal; it takes both."""
     at = house.clock.now()

@@ -483,10 +483,10 @@ class TestPrograms:
         assert bureau.confirm(order, CLERK).state is State.MADE
         intent = next(each for each in bureau.recorder.events if each.type == "signature.intended")
         assert (intent.subject, intent.actor) == ("tax-letters", CLERK)
-        assert bureau.orders.asked_by("tax-letters", order.id).state is State.MADE
-        for other in ("tax-notices", CLERK):
+        assert bureau.orders.asked_by("tax-letters", order.id, organisation=TAX).state is State.MADE
+        for other, organisation in (("tax-notices", TAX), (CLERK, TAX), ("tax-letters", "silk-company")):
             with pytest.raises(NoSuchOrder):
-                bureau.orders.asked_by(other, order.id)
+                bureau.orders.asked_by(other, order.id, organisation=organisation)
 
     def test_two_keepers_confirm_where_the_seal_takes_two(self, bureau: Bureau) -> None:
         bureau.two()

@@ -14,6 +14,8 @@ from audit import Entry, Event, Outcome
 from signatures.agencies import Batch, BatchState, Doing, Item
 from signatures.errors import SealDenied, SecondAsked
 from signatures.keeping import NotKeeper, Order, OrderOver, State
+from signatures.models import SealOrder, Wish
+from signatures.papers import Kind
 from signatures.sandbox import ReaderPool
 from signatures.service import Shutting
 from tests.fakes.clock import ManualClock
@@ -187,7 +189,38 @@ def test_a_seal_that_was_set_before_the_death_is_handed_over_however_late(
     house.clock.advance(timedelta(days=2))
     assert house.orders.replay() == 1
     assert (house.kept_by.one(order.id).state, house.made()) == (State.MADE, 1)
-    assert house.orders.asked_by("tax-letters", order.id).organisation == OFFICE
+    assert house.orders.asked_by("tax-letters", order.id, organisation=OFFICE).state is State.MADE
+
+
+def test_what_was_sealed_for_a_paper_that_went_on_without_it_is_thrown_away(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(house, two=False)
+    let(house)
+    papers = house.papers.of_program("tax-letters", OFFICE)
+    begun = papers.begin_with(
+        "tax-letters", PERMIT, name="a.pdf", kind=Kind.ROUND, organisation=OFFICE, word="", title="", signers=[OFFICE]
+    )
+    wish = Wish(actor="tax-letters", assurance=2, zone="internal", session="", program_of=OFFICE)
+    with pytest.raises(SecondAsked) as asked:
+        papers.sign(
+            "tax-letters",
+            begun.id,
+            lambda document, organisation: SealOrder(
+                document=document, organisation=organisation, caller="program", known=wish
+            ),
+        )
+
+    def withdrawn(*_: Any) -> None:
+        # Between the seal and its entry somebody takes the paper back.
+        papers.withdraw("tax-letters", begun.id)
+        raise OrderOver
+
+    monkeypatch.setattr(house.papers, "carried", withdrawn)
+    with pytest.raises(OrderOver):
+        confirm(house, asked.value.order)
+    assert house.kept_by.one(asked.value.order).state is State.OVERTAKEN
+    assert (house.made(), house.shelf.of(f"order:{asked.value.order}")) == (1, [])
 
 
 def told_by_sign_on(kind: str, client: str = "tax-letters") -> Entry:

@@ -13,7 +13,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from audit import Outcome, RecordUnavailable
-from ca.models import Standing
+from ca.models import Issued, IssueRequest, Standing
+from core.errors import Unavailable
 from signatures.holds import HoldUnavailable
 from signatures.models import Overall, Profile
 from signatures.remote import (
@@ -87,6 +88,23 @@ class TestEnrolment:
             home.begin(document)
         home.enrolling.enrol(person(), header="x")
         assert home.enrolling.credential(CITIZEN) != credential
+
+    def test_what_failed_is_on_record_though_the_keys_went_away_too(
+        self, tmp_path: Path, city: City, readers: ReaderPool
+    ) -> None:
+        home = house(tmp_path, city, readers)
+
+        def issue(_: IssueRequest, *, identity: str = "") -> Issued:
+            assert identity
+            (tmp_path / "held").rename(tmp_path / "away")
+            (tmp_path / "held").write_text("no folder")
+            raise Unavailable
+
+        home.authority.issue = issue  # type: ignore[method-assign]  # the same verb, on a bad day
+        with pytest.raises(Unavailable):
+            home.enrolling.enrol(person(), header="the header")
+        assert types(home) == [("signature.key.made", "intended"), ("signature.key.made", "failure")]
+        home.close()
 
 
 class TestSigning:
