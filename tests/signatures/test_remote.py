@@ -100,7 +100,7 @@ class TestEnrolment:
             (tmp_path / "held").write_text("no folder")
             raise Unavailable
 
-        home.authority.issue = issue  # type: ignore[method-assign]  # the same verb, on a bad day
+        home.authority.issue = issue  # type: ignore[method-assign,assignment]  # the same verb, on a bad day
         with pytest.raises(Unavailable):
             home.enrolling.enrol(person(), header="the header")
         assert types(home) == [("signature.key.made", "intended"), ("signature.key.made", "failure")]
