@@ -227,6 +227,11 @@ class SignatureFacts:
     seal: SealFacts | None = None
     # How many signed in the same place of a PDF, where others expect one.
     signers: int = 1
+    # Who countersigned it, and how many countersignatures prove nothing.
+    countersigners: tuple[str, ...] = ()
+    countersigned_in_vain: int = 0
+    # A picture of a further signature hides something that was there when this was signed.
+    obscured: bool = False
     # The signature itself in base64, by which a report names it.
     value: str = ""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..models import Chain, Format, Inspection, Level, Modification, Revocation, SealFacts, SignatureFacts
 from ..pades.grounds import Grounds
+from ..proofs.counters import countersigned
 from ..proofs.signed_data import Signer
 from ..proofs.stamps import Surroundings, examine, proven_at
 
@@ -74,6 +75,7 @@ def _facts(signer: Signer, certificate: bytes, setting: Setting, where: Where) -
     level = Level.B
     if proven is not None:
         level = Level.LT if signer.lists or signer.answers else Level.T
+    countersigners, in_vain = countersigned(signer, around)
     return SignatureFacts(
         field=shown(where.name),
         claimed_at=signer.claimed_at,
@@ -97,6 +99,8 @@ def _facts(signer: Signer, certificate: bytes, setting: Setting, where: Where) -
         covered=tuple(map(shown, where.covered)),
         uncovered=tuple(map(shown, where.uncovered)),
         seal=where.seal(proven) if where.seal else None,
+        countersigners=countersigners,
+        countersigned_in_vain=in_vain,
         value=base64.b64encode(signer.value or signer.signature).decode(),
     )
 

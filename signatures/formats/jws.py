@@ -32,7 +32,10 @@ _HASHES: Mapping[str, hashes.HashAlgorithm] = {
 }
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 # Header parameters that may be critical; one that is and is not here makes the signature unreadable (RFC 7515, 4.1.11).
-_UNDERSTOOD = frozenset({"b64", "sigT", "x5t#S256"})
+_UNDERSTOOD = frozenset({"b64", "sigT", "x5t#S256", "sigD"})
+# Files elsewhere, by their names and digests (TS 119 182-1, 5.2.8.3.3).
+_BY_DIGESTS = "http://uri.etsi.org/19182/ObjectIdByURIHash"
+_LISTED = {"S256": "sha256", "S384": "sha384", "S512": "sha512"}
 _MOST = 20
 
 
@@ -129,6 +132,12 @@ def _signer(
     if payload is not None and content is not None and _read(payload, encoded=encoded) != content:
         raise _NotOurs("part_malformed")
     body = payload if payload is not None else _beside(content, encoded=encoded)
+    matches: bool | None = None if body is None else True
+    if "sigD" in header:
+        if payload is not None or "sigD" not in header.get("crit", ()):
+            # It takes the place of a payload, and whoever does not know it must see that (TS 119 182-1, 5.1.9).
+            raise _NotOurs("part_malformed")
+        body, matches = b"", None if content is None else _listed(header["sigD"], content, encoded=encoded)
     raw = _plain(signature)
     verifies = body is not None and _verifies(header["alg"], own, raw, protected + b"." + body)
     named = header.get("x5t#S256")
@@ -136,7 +145,7 @@ def _signer(
         certificate=chain[0],
         others=(*chain[1:], *beside.certificates),
         # One signature over header and content: a changed content and a changed signature look alike.
-        digest_matches=None if body is None else True,
+        digest_matches=matches,
         signature_verifies=verifies or body is None,
         claimed_at=_claimed(header),
         algorithm=str(header["alg"])[:20] + keys.short_key(own),
@@ -157,6 +166,17 @@ def _beside(content: bytes | None, *, encoded: bool) -> bytes | None:
     if content is None or not encoded:
         return content
     return urlsafe_b64encode(content).rstrip(b"=")
+
+
+def _listed(detached: Any, content: bytes, *, encoded: bool) -> bool:
+    """Whether the only file of a list is the one that came beside."""
+    digest = _LISTED.get(str(detached.get("hashM")), "")
+    names, values = detached["pars"], detached.get("hashV", ())
+    if detached.get("mId") != _BY_DIGESTS or not digest or len(names) != 1 or len(values) != 1:
+        # Of several files one alone can come beside.
+        raise _NotOurs("detached_list")
+    read = urlsafe_b64encode(content).rstrip(b"=") if encoded else content
+    return hmac.compare_digest(_plain(values[0].encode()), hashlib.new(digest, read).digest())
 
 
 def _read(payload: bytes, *, encoded: bool) -> bytes:

@@ -35,10 +35,12 @@ from ..models import (
     StampFacts,
     StampState,
 )
+from ..proofs.counters import countersigned
 from ..proofs.signed_data import Signer, read
 from ..proofs.stamps import Surroundings, examine, proven_at
 from .archive import Archive, Carried, archive_stamps, read_carried
 from .changes import RULES, more_than_seen
+from .covering import hides
 from .gate import covers_whole_file, leaves_out_itself_alone, looks_like_pdf, marks
 from .grounds import Grounds
 from .hidden import hidden
@@ -124,6 +126,7 @@ async def _inspect(
     beyond = hidden(reader)
     outside = tuple(beyond.outside)
     found = [replace(_further(facts, found, unseen, seen), uncovered=outside) for facts in found]
+    found = [replace(facts, obscured=facts.pictured and hides(document, facts.revision)) for facts in found]
     return Inspection(
         failure="",
         # Who signed together did so in one place.
@@ -187,6 +190,10 @@ async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFac
         lists=[*look.carried.lists, *signer.lists],
         answers=[*look.carried.answers, *signer.answers],
     )
+    around = Surroundings(
+        assessor=look.grounds.assessor, at=look.at, others=look.carried.certificates, lists=look.carried.lists
+    )
+    countersigners, in_vain = countersigned(signer, around)
     return SignatureFacts(
         field=_shown(signature.field_name),
         claimed_at=status.signer_reported_dt,
@@ -210,6 +217,8 @@ async def _examine(signature: EmbeddedPdfSignature, look: _Look) -> SignatureFac
         revision=end if 0 < end <= len(document) else 0,
         locking=_LOCKING[signature.fieldmdp.action] if signature.fieldmdp else Locking.NONE,
         locked=tuple(map(_shown, (signature.fieldmdp.fields or ()) if signature.fieldmdp else ()))[:100],
+        countersigners=countersigners,
+        countersigned_in_vain=in_vain,
         value=base64.b64encode(signer.signature).decode(),
     )
 

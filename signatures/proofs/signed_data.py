@@ -84,6 +84,8 @@ class Signer:
     unknown_algorithm: bool = False
     # The value of the signature, where time-stamps are over more than that.
     value: bytes = b""
+    # Who signed this signature once more; anybody may add one.
+    counters: "tuple[Signer, ...]" = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,7 +215,17 @@ def _signer(
         lists=(*lists, *more_lists)[:_MOST],
         answers=answers,
         unknown_algorithm=unknown,
+        counters=_counters(info, shown, lists) if kind else (),
     )
+
+
+def _counters(info: Any, shown: Sequence[asn1_x509.Certificate], lists: tuple[bytes, ...]) -> tuple[Signer, ...]:
+    """Signatures over the value of this one, without a type of content of their own (RFC 5652, 11.4)."""
+    unsigned, over = info["unsigned_attrs"], info["signature"].native
+    if isinstance(unsigned, core.Void):
+        return ()
+    found = list(_attributes(unsigned, "counter_signature"))[:_MOST]
+    return tuple(_signer(each, shown, lists, over, "") for each in found)
 
 
 def _own(sid: Any, shown: Sequence[asn1_x509.Certificate]) -> asn1_x509.Certificate | None:

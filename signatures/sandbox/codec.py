@@ -261,6 +261,9 @@ def _signature(found: Mapping[str, Any]) -> SignatureFacts:
         locked=tuple(str(name) for name in found["locked"]),
         seal=None if found["seal"] is None else _seal(found["seal"]),
         signers=int(found["signers"]),
+        countersigners=tuple(str(name) for name in found["countersigners"]),
+        countersigned_in_vain=int(found["countersigned_in_vain"]),
+        obscured=found["obscured"] is True,
         value=str(found["value"]),
     )
 

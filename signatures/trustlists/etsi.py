@@ -159,7 +159,7 @@ def _trust(root: Any) -> Trust:
     roots: dict[str, None] = {}
     periods: dict[str, _Period] = {}
     purposes: dict[str, frozenset[str]] = {}
-    qualified: set[str] = set()
+    qualified: dict[str, _Period] = {}
     for service in root.iter(f"{_TSL}TSPService"):
         information = service.find(f"{_TSL}ServiceInformation")
         kind = str(information.findtext(f"{_TSL}ServiceTypeIdentifier"))
@@ -173,11 +173,31 @@ def _trust(root: Any) -> Trust:
             # Whom the list names is where a path may end, whoever stands above.
             roots[x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()] = None
             name = hashlib.sha256(der).hexdigest()
-            periods[name] = period
+            same = purposes.get(name, frozenset()) <= {_KINDS[kind]}
+            periods[name] = _joined(periods.get(name), period, same=same)
             purposes[name] = purposes.get(name, frozenset()) | {_KINDS[kind]}
             if kind == _QUALIFIED:
-                qualified.add(name)
-    return Trust(roots=tuple(roots), issuers={}, periods=periods, purposes=purposes, qualified=frozenset(qualified))
+                qualified[name] = period
+    # Whoever is still trusted for something else is qualified no more.
+    supervised = frozenset(name for name, period in qualified.items() if period == periods[name])
+    return Trust(roots=tuple(roots), issuers={}, periods=periods, purposes=purposes, qualified=supervised)
+
+
+def _joined(one: _Period | None, other: _Period, *, same: bool) -> _Period:
+    """Of two services with one certificate: for the same purpose the longer time, for two only what both have."""
+    if one is None:
+        return other
+    (start, end), (since, until) = one, other
+    if not same:
+        return max(filter(None, (start, since)), default=None), min(filter(None, (end, until)), default=None)
+    if end is not None and since is not None and end < since:
+        return other
+    if until is not None and start is not None and until < start:
+        return one
+    return (
+        None if start is None or since is None else min(start, since),
+        None if end is None or until is None else max(end, until),
+    )
 
 
 def _statuses(service: Any, information: Any) -> Iterator[tuple[datetime, bool]]:

@@ -60,11 +60,18 @@ _LOCKED = {
     Locking.INCLUDE: N_("The signer locked these form fields: %(fields)s"),
     Locking.EXCLUDE: N_("The signer locked all form fields but these: %(fields)s"),
 }
+_PICTURE_HIDES = N_(
+    "A picture of a further signature lies over something that was there when this was signed, and hides it."
+)
 _UNCONFIRMED = N_("The file contains signature data that we cannot confirm.")
 _UNREADABLE = {
     "not_pdf": N_("This file is of no kind that we know, so no signature in it can be checked."),
     "unknown_algorithm": N_("The signature uses an algorithm that we do not know."),
     "no_certificate": N_("The signature does not hold the certificate of its signer, so it cannot be checked."),
+    "detached_list": N_(
+        "A signature in it is over files that lie elsewhere, by a list of their names (sigD of JAdES). Whether they "
+        "are unchanged cannot be told from this file."
+    ),
     "old_seal": N_("The seal is built neither like GB/T 38540-2020 nor like GM/T 0031-2014, so it cannot be checked."),
     "signature_unconfirmed": _UNCONFIRMED,
     "subfilter": N_("A signature in it is of an old kind that we cannot check."),
@@ -144,6 +151,8 @@ def _seal(facts: SignatureFacts) -> Iterator[Answer]:
 def _after(facts: SignatureFacts, profile: Profile) -> Iterator[Answer]:
     if facts.covers_file:
         return
+    if _obscured(facts) and profile is Profile.STRICT and facts.permitted:
+        yield _unknown("picture_hides", _PICTURE_HIDES)
     if facts.modification is Modification.NONE:
         yield _no("bytes_added", N_("Bytes were added outside the signed part. Some viewers may show them."))
     elif facts.modification in {Modification.ARCHIVAL, Modification.SIGNED} and facts.permitted:
@@ -381,7 +390,7 @@ def _seal_bounds(facts: SignatureFacts, at: datetime) -> Iterator[Answer]:
         )
 
 
-def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
+def notices(facts: SignatureFacts, at: datetime, profile: Profile) -> list[Answer]:
     """What is worth knowing of a signature and changes nothing."""
     certificate = facts.certificate
     found = [*_about_beside(facts)]
@@ -449,7 +458,8 @@ def notices(facts: SignatureFacts, at: datetime) -> list[Answer]:
                 number=facts.signers,
             )
         )
-    found += _about_further(facts)
+    found += _about_countersigners(facts)
+    found += _about_further(facts, profile)
     if facts.certified == "nothing":
         found.append(_unknown("certified_nothing", N_("The signer allowed no change at all after this signature.")))
     if facts.certified == "form":
@@ -507,13 +517,32 @@ def _one_beside(stamp: StampFacts) -> Answer:
     )
 
 
-def _about_further(facts: SignatureFacts) -> Iterator[Answer]:
-    if facts.pictured and facts.modification is Modification.SIGNED:
+def _about_further(facts: SignatureFacts, profile: Profile) -> Iterator[Answer]:
+    if _obscured(facts):
+        if profile is not Profile.STRICT:
+            yield _unknown("picture_hides", _PICTURE_HIDES)
+    elif facts.pictured and facts.modification is Modification.SIGNED:
         yield _unknown(
             "signed_further_pictures",
             N_(
                 "A further signature put a picture on a page, and a picture can hide something. Compare with what was "
                 "signed first."
+            ),
+        )
+
+
+def _obscured(facts: SignatureFacts) -> bool:
+    return facts.obscured and facts.modification is Modification.SIGNED
+
+
+def _about_countersigners(facts: SignatureFacts) -> Iterator[Answer]:
+    for name in facts.countersigners:
+        yield _unknown("countersigned", N_("“%(name)s” countersigned this signature."), name=name)
+    if facts.countersigned_in_vain:
+        yield _unknown(
+            "countersigned_in_vain",
+            N_(
+                "It carries a countersignature that proves nothing here: it does not fit, or nobody vouches for it now."
             ),
         )
 

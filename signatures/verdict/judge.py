@@ -45,6 +45,7 @@ _ADVICE = {
 }
 _NEXT = {
     "content_missing": N_("Send the signed document together with this signature file, and check again."),
+    "picture_hides": N_("Look at what was signed first beside what the file shows now, before you rely on it."),
     "issuer_unknown": N_(
         "The document may be unchanged, but nobody here knows who stands behind it. Ask the organisation it claims to "
         "come from, by a way you already know, or the operator of this site about the issuer."
@@ -184,7 +185,9 @@ def _signature(number: int, facts: SignatureFacts, profile: Profile, at: datetim
         for each in found
         if each.value is not Value.YES
     ]
-    problems += [Problem(number, "", Severity.NOTICE, each.code, each.words) for each in answers.notices(facts, at)]
+    problems += [
+        Problem(number, "", Severity.NOTICE, each.code, each.words) for each in answers.notices(facts, at, profile)
+    ]
     return _Found(verdict, tuple(problems))
 
 
@@ -196,6 +199,7 @@ _STATUS: tuple[tuple[str, Indication, str], ...] = (
     ("seal_self_made", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
     ("certificate_swapped", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
     ("content_missing", Indication.INDETERMINATE, "SIGNED_DATA_NOT_FOUND"),
+    ("picture_hides", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
     ("partly_signed", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
     ("changed_after", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),
     ("bytes_added", Indication.INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"),

@@ -218,3 +218,34 @@ def test_a_stamp_beside_a_json_signature_counts_if_it_is_over_that_signature(cit
     for wrong in malformed:
         damaged = look(json.dumps({**json.loads(raw), "header": {"etsiU": wrong}}).encode(), city)
         assert (damaged.overall, damaged.signatures[0].unchanged.code) == (Overall.CANNOT_TELL, "part_malformed")
+
+
+def test_a_list_of_one_file_elsewhere_is_compared_and_of_several_named(city: City, leaf: Leaf) -> None:
+    def unchanged(verdict: Verdict) -> str:
+        return verdict.signatures[0].unchanged.code
+
+    def listing(*files: bytes, **more: object) -> bytes:
+        values = [_url(hashlib.sha256(_url(each)).digest()).decode() for each in files]
+        told = {"mId": "http://uri.etsi.org/19182/ObjectIdByURIHash", "hashM": "S256", "hashV": values}
+        told |= {"pars": [f"{number}.txt" for number in range(len(files))]}
+        return made.jws(b"", leaf, crit=["sigT", "sigD"], sigD={**told, **more})
+
+    one = listing(made.LETTER)
+    assert look(one, city, content=made.LETTER).overall is Overall.TRUSTED
+    assert unchanged(look(one, city)) == "content_missing"
+    for content in (b"The city owes you 9000 yuan.\n", _url(made.LETTER), b""):
+        altered = look(one, city, content=content)
+        assert (altered.overall, unchanged(altered)) == (Overall.NOT_TRUSTED, "content_altered")
+    for many in (listing(made.LETTER, b"plan"), listing(made.LETTER, mId="http://uri.etsi.org/19182/HttpHeaders")):
+        verdict = look(many, city, content=made.LETTER)
+        assert (verdict.overall, unchanged(verdict)) == (Overall.CANNOT_TELL, "detached_list")
+    # A list beside a payload, or one that a reader may pass over.
+    for odd in (
+        made.jws(made.LETTER, leaf, crit=["sigT", "sigD"], sigD={}),
+        made.jws(b"", leaf, sigD={"mId": "http://uri.etsi.org/19182/ObjectIdByURIHash"}),
+    ):
+        assert unchanged(look(odd, city, content=made.LETTER)) == "part_malformed"
+
+
+def _url(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")

@@ -5,6 +5,7 @@ import pytest
 
 from signatures.looks import Placement
 from signatures.models import Overall, Profile, StampState, Verdict
+from signatures.pades.drawing import Drawing
 from signatures.pades.gate import leaves_out_itself_alone
 from signatures.verdict import judge
 from tests.signatures import documents, forgeries, gaps, stamper
@@ -84,3 +85,22 @@ def test_a_picture_that_came_with_a_further_signature_is_told(city: City, leaf: 
         assert verdict.signatures[0].unchanged.code == "signed_further"
         named = [each.signature for each in verdict.problems if each.code == "signed_further_pictures"]
         assert named == ([1] if told else [])
+
+
+def test_a_picture_that_hides_what_was_signed_is_no_matter_of_taste(city: City, leaf: Leaf) -> None:
+    """A seal through which the text is seen lies over names and dates by custom; a white picture is another matter."""
+    first = documents.sealed(documents.permit(), leaf)
+    person, over = city.people.leaf("Chen Wei"), Placement(page=1, x=60, y=700)
+    white = Drawing(b"1 1 1 rg 0 0 200 60 re f", 200, 60)
+    for drawing, strict, tolerant in (
+        (None, "signed_further", "signed_further_pictures"),
+        (white, "picture_hides", "picture_hides"),
+    ):
+        looks = {"drawing": drawing} if drawing else {}
+        document = documents.sealed(first, person, further=True, placement=over, **looks)
+        verdict = look(document, city)
+        assert verdict.signatures[0].unchanged.code == strict
+        assert verdict.overall is (Overall.CANNOT_TELL if drawing else Overall.TRUSTED)
+        tolerated = look(document, city, Profile.TOLERANT)
+        assert tolerated.overall is Overall.TRUSTED
+        assert tolerant in {each.code for each in tolerated.problems}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -103,14 +104,22 @@ def test_another_list_cannot_lengthen_what_ours_ended(city: City, leaf: Leaf) ->
 
 
 def state_list(
-    city: City,
-    keeper: Leaf,
-    *,
-    withdrawn: datetime | None = None,
-    due: datetime = NOW + DAY,
-    kind: str = "CA/QC",
-    listed: bytes | None = None,
+    city: City, keeper: Leaf, *, due: datetime = NOW + DAY, beside: Sequence[str] = (), **service: Any
 ) -> bytes:
+    """With one service for the city's root, and others ``beside``."""
+    listed = "".join([a_service(city, **service), *beside])
+    text = (
+        '<TrustServiceStatusList xmlns="http://uri.etsi.org/02231/v2#"><SchemeInformation><NextUpdate>'
+        f"<dateTime>{due:%Y-%m-%dT%H:%M:%SZ}</dateTime></NextUpdate></SchemeInformation><TrustServiceProviderList>"
+        f"<TrustServiceProvider><TSPServices>{listed}</TSPServices></TrustServiceProvider></TrustServiceProviderList>"
+        "</TrustServiceStatusList>"
+    )
+    return signed_list(text, keeper)
+
+
+def a_service(
+    city: City, *, withdrawn: datetime | None = None, kind: str = "CA/QC", listed: bytes | None = None
+) -> str:
     base = "http://uri.etsi.org/TrstSvc/TrustedList/Svcstatus/"
     granted = (
         f"<ServiceStatus>{base}granted</ServiceStatus><StatusStartingTime>2020-01-01T00:00:00Z</StatusStartingTime>"
@@ -121,16 +130,12 @@ def state_list(
     )
     identity = base64.b64encode(listed or made.own(city.root.certificate)).decode()
     past = f"<ServiceHistory><ServiceHistoryInstance>{granted}</ServiceHistoryInstance></ServiceHistory>"
-    text = (
-        '<TrustServiceStatusList xmlns="http://uri.etsi.org/02231/v2#"><SchemeInformation><NextUpdate>'
-        f"<dateTime>{due:%Y-%m-%dT%H:%M:%SZ}</dateTime></NextUpdate></SchemeInformation><TrustServiceProviderList>"
-        "<TrustServiceProvider><TSPServices><TSPService><ServiceInformation>"
+    return (
+        "<TSPService><ServiceInformation>"
         f"<ServiceTypeIdentifier>http://uri.etsi.org/TrstSvc/Svctype/{kind}</ServiceTypeIdentifier>"
         f"<ServiceDigitalIdentity><DigitalId><X509Certificate>{identity}</X509Certificate></DigitalId>"
-        f"</ServiceDigitalIdentity>{ended or granted}</ServiceInformation>{past if ended else ''}"
-        "</TSPService></TSPServices></TrustServiceProvider></TrustServiceProviderList></TrustServiceStatusList>"
+        f"</ServiceDigitalIdentity>{ended or granted}</ServiceInformation>{past if ended else ''}</TSPService>"
     )
-    return signed_list(text, keeper)
 
 
 def signed_list(text: str, keeper: Leaf) -> bytes:
@@ -211,6 +216,25 @@ def test_a_state_s_list_beside_the_site_s_own_trust_serves_its_own_signers(city:
     device = made.cades(made.LETTER, [city.devices.leaf("Router")], at=SIGNED)
     # What ours does not let sign, theirs does not either.
     assert look(device, joined, city).signatures[0].issuer.code == "wrong_purpose"
+
+
+def test_a_service_that_ended_does_not_go_on_by_another_of_the_same_certificate(city: City, leaf: Leaf) -> None:
+    keeper, name = city.people.leaf("Keeper"), hashlib.sha256(made.own(city.root.certificate)).hexdigest()
+    signed, ended = made.cades(made.LETTER, [leaf], at=SIGNED), NOW - DAY
+    for first, second, code, qualified in (
+        ("CA/QC", "TSA/QTST", "issuer_broken", True),
+        # The same purpose, but no longer supervised for it.
+        ("CA/QC", "CA/PKC", "issuer_trusted", False),
+        ("CA/PKC", "CA/QC", "issuer_trusted", True),
+    ):
+        other = a_service(city, kind=second)
+        for listed in (
+            state_list(city, keeper, kind=first, withdrawn=ended, beside=[other]),
+            state_list(city, keeper, kind=second, beside=[a_service(city, kind=first, withdrawn=ended)]),
+        ):
+            trust = read_etsi(listed, [made.der(keeper)], at=NOW)
+            assert look(signed, trust, city).signatures[0].issuer.code == code, (first, second)
+            assert (name in trust.qualified) is qualified, (first, second)
 
 
 def test_qualified_is_said_only_where_list_and_certificate_say_so(city: City) -> None:

@@ -6,10 +6,11 @@ state; the kind of file changes only how "unchanged" and "altered" are said, whi
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from signatures.formats import inspect
-from signatures.models import Level, Profile, Verdict
+from signatures.models import Answer, Level, Modification, Profile, Verdict
 from signatures.pades.grounds import Grounds
 from signatures.pades.hidden import KINDS
 from signatures.verdict import Catalogue, answers, judge
@@ -74,7 +75,32 @@ def page(makers: matrix.Makers) -> str:
         assert answer is not None
         said = (catalogue.say(answer.words, language) for language in LANGUAGES)
         parts.append(f"| {kind} | {' | '.join(said)} |")
+    parts.append(
+        "\n## What may be said of a further signature and of countersignatures\n\n"
+        "| code | English | 中文 |\n|---|---|---|"
+    )
+    for answer in _further(verdict):
+        said = (catalogue.say(answer.words, language) for language in LANGUAGES)
+        parts.append(f"| {answer.code} | {' | '.join(said)} |")
     return "\n".join(parts) + "\n"
+
+
+def _further(verdict: Verdict) -> list[Answer]:
+    """Of a signature after which others came, and which others countersigned."""
+    facts = verdict.signatures[0].facts
+    assert facts is not None
+    found: dict[str, Answer] = {}
+    for obscured in (False, True):
+        one = replace(
+            facts,
+            modification=Modification.SIGNED,
+            pictured=True,
+            obscured=obscured,
+            countersigners=("Chen Wei",),
+            countersigned_in_vain=1,
+        )
+        found |= {each.code: each for each in answers.notices(one, NOW, Profile.TOLERANT)}
+    return [found[code] for code in sorted(found) if code.startswith(("countersigned", "picture", "signed_further"))]
 
 
 def _cell(verdict: Verdict, language: Language, catalogue: Catalogue) -> str:
