@@ -44,7 +44,7 @@ from .covering import hides
 from .gate import covers_whole_file, leaves_out_itself_alone, looks_like_pdf, marks
 from .grounds import Grounds
 from .hidden import hidden
-from .shadows import drawn_anew
+from .shadows import drawn_anew, pages_of
 from .signers import embedded
 
 _LEVELS = {
@@ -126,7 +126,12 @@ async def _inspect(
     beyond = hidden(reader)
     outside = tuple(beyond.outside)
     found = [replace(_further(facts, found, unseen, seen), uncovered=outside) for facts in found]
-    found = [replace(facts, obscured=facts.pictured and hides(document, facts.revision)) for facts in found]
+    found = [
+        replace(facts, obscured=hides(document, facts.revision, pages_of(reader, facts.changed_fields)))
+        if facts.pictured
+        else facts
+        for facts in found
+    ]
     return Inspection(
         failure="",
         # Who signed together did so in one place.

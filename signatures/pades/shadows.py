@@ -6,7 +6,7 @@ pictures that only change places, a rectangle that the rules cannot read and a v
 drawn.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pyhanko.pdf_utils import generic as _generic
@@ -35,6 +35,23 @@ def drawn_anew(reader: PdfFileReader, revision: int) -> set[str]:
     if all(_plain(_raw(form, key, none)) == _plain(_raw(before, key, none)) for key, none in _DRAWN_BY.items()):
         return set()
     return set(_names(before, ""))
+
+
+def pages_of(reader: PdfFileReader, names: Collection[str]) -> list[int]:
+    """On which pages, counted from 0, fields for signatures of these names stand."""
+    root: Any = reader.root
+    now: Any = reader
+    widgets = set[Any]()
+    for name, _, place in enumerate_sig_fields(reader):
+        if str(name) in names:
+            kids = _entry(place.get_object(), "/Kids") or ()
+            widgets |= {getattr(each, "reference", None) for each in (place, *kids)}
+    pages = _pages(_entry(root, "/Pages"), set())
+    return [
+        number
+        for number, page in enumerate(pages)
+        if not widgets.isdisjoint(_references(_entry(now.get_object(page), "/Annots")))
+    ]
 
 
 def _fills_holes(reader: PdfFileReader, old: HistoricalResolver) -> bool:
