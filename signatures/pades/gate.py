@@ -15,6 +15,7 @@ _HEX = re.compile(rb"[0-9A-Fa-f\s\0]*")
 _OBJECT = re.compile(rb"(?<![0-9])[0-9]{1,10}[\s\0]+[0-9]{1,5}[\s\0]+obj(?![a-zA-Z])")
 _BLANKS = b"\t\n\x0c\r \0"
 _PARTS = 4
+_LONGEST_RANGE = 200
 
 
 def looks_like_pdf(document: bytes) -> bool:
@@ -26,6 +27,19 @@ def marks(document: bytes) -> int:
     """How many places look like a signature, whether or not a parser finds them."""
     # Counted one by one: a file of nothing but marks would fill the memory with a list of them.
     return sum(1 for _ in _MARK.finditer(document))
+
+
+def unknown_marks(document: bytes, known: Collection[tuple[int, ...]]) -> int:
+    """How many of them are of no signature with one of these ranges: a parser that finds another one finds it not."""
+    return sum(1 for found in _MARK.finditer(document) if _range(document, found.end()) not in known)
+
+
+def _range(document: bytes, start: int) -> tuple[int, ...]:
+    end = document.find(b"]", start, start + _LONGEST_RANGE)
+    try:
+        return tuple(map(int, document[start:end].translate(bytes.maketrans(b"\0", b" ")).split()))
+    except ValueError:
+        return ()
 
 
 def covers_whole_file(document: bytes, byte_range: Sequence[int]) -> bool:

@@ -99,7 +99,7 @@ def _reachable(root: Any, found: Hidden) -> Iterator[Any]:
             if len(seen) > _MOST_OBJECTS:
                 found.kinds.add("unsearched")
                 return
-            each = each.get_object()
+            each = _followed(each)
         if isinstance(each, generic.DictionaryObject):
             yield each
             waiting += [value for name, value in each.items() if name not in _ASIDE]
@@ -187,7 +187,11 @@ def _list(value: Any) -> Any:
 
 
 def _followed(value: Any) -> Any:
-    return value.get_object() if hasattr(value, "get_object") else value
+    if not isinstance(value, generic.IndirectObject):
+        return value
+    # One that leads nowhere is no damage: honest programs write them too, and there is nothing to find.
+    there = value.reference.pdf.xrefs[value.reference] is not None
+    return value.get_object() if there else {}
 
 
 def _entry(of: Any, name: str) -> Any:

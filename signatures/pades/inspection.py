@@ -41,7 +41,7 @@ from ..proofs.stamps import Surroundings, examine, proven_at
 from .archive import Archive, Carried, archive_stamps, read_carried
 from .changes import RULES, more_than_seen
 from .covering import hides
-from .gate import covers_whole_file, leaves_out_itself_alone, looks_like_pdf, marks
+from .gate import covers_whole_file, leaves_out_itself_alone, looks_like_pdf, marks, unknown_marks
 from .grounds import Grounds
 from .hidden import hidden
 from .shadows import drawn_anew, pages_of
@@ -132,10 +132,12 @@ async def _inspect(
         else facts
         for facts in found
     ]
+    ranges = {tuple(map(int, value.get_object().get("/ByteRange", ()))) for _, value, _ in filled}
+    seen_here = marks(document) - sum(not each.facts.beside for each in archives) + len(signatures) - len(places)
     return Inspection(
         failure="",
-        # Who signed together did so in one place.
-        marks=marks(document) - sum(not each.facts.beside for each in archives) + len(signatures) - len(places),
+        # Who signed together did so in one place; what is packed leaves no mark, and hides no other.
+        marks=max(seen_here, len(found) + len(unread) + unknown_marks(document, ranges)),
         pages=pages,
         signatures=tuple(found),
         unread=tuple(unread),

@@ -9,6 +9,7 @@ from core.errors import N_
 from ..looks import Locking
 from ..models import (
     Answer,
+    CertificateFacts,
     Chain,
     Format,
     Modification,
@@ -441,14 +442,7 @@ def notices(facts: SignatureFacts, at: datetime, profile: Profile) -> list[Answe
                 at=certificate.said_at,
             )
         )
-    if certificate.qualified and certificate.chain is Chain.TRUSTED:
-        found.append(
-            _unknown(
-                "qualified",
-                N_("A state's list names its issuer, “%(name)s”, as one of qualified certificates."),
-                name=certificate.issuer or "?",
-            )
-        )
+    found += _about_issuer(certificate)
     found += _about_seal(facts)
     if facts.signers > 1:
         found.append(
@@ -472,6 +466,24 @@ def notices(facts: SignatureFacts, at: datetime, profile: Profile) -> list[Answe
         fields = ", ".join(facts.locked[:_SHOWN]) or "?"
         found.append(_unknown(f"locked_{facts.locking.value}", _LOCKED[facts.locking], fields=fields))
     return found
+
+
+def _about_issuer(certificate: CertificateFacts) -> Iterator[Answer]:
+    if certificate.chain is not Chain.TRUSTED:
+        return
+    if "/" in certificate.authority:
+        yield _unknown(
+            "issuer_of_another",
+            N_("“%(name)s” stands on the trust list “%(list)s”, not on this site's own."),
+            name=certificate.issuer or "?",
+            list=certificate.authority.rpartition("/")[0],
+        )
+    if certificate.qualified:
+        yield _unknown(
+            "qualified",
+            N_("A state's list names its issuer, “%(name)s”, as one of qualified certificates."),
+            name=certificate.issuer or "?",
+        )
 
 
 def _about_beside(facts: SignatureFacts) -> Iterator[Answer]:

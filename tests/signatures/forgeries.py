@@ -98,6 +98,15 @@ def called_a_stamp(document: bytes) -> bytes:
     return packed(document, number, other)
 
 
+def hidden_behind_a_stamp(document: bytes, token: bytes) -> bytes:
+    """The form no longer mentions the signature, but a time-stamp over nothing, which is packed."""
+    field = b"<< /Type /Annot /Subtype /Widget /FT /Sig /T (Proof) /P 3 0 R /Rect [0 0 0 0] /F 132 /V 52 0 R >>"
+    root = _CATALOG.replace(b"8 0 R", b"50 0 R") % b""
+    stamp = b"<< /Type /DocTimeStamp /SubFilter /ETSI.RFC3161 /ByteRange [0 10 20 10] /Contents <%s> >>"
+    other = updated(document, {50: b"<< /Fields [51 0 R] >>", 51: field, CATALOG: root})
+    return packed(other, 52, stamp % token.hex().encode())
+
+
 def pointing(
     document: bytes, start: int, places: Mapping[int, int], table: str = "right", trailer: bytes = b""
 ) -> bytes:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a signature in a PDF leaves unsigned is its own content and nothing else, whatever came behind it."""
 
+from typing import Any
+
 import pytest
 
 from signatures.looks import Placement
@@ -27,7 +29,7 @@ def test_another_document_woven_into_the_gap_is_never_taken_for_the_signed_one(c
         for profile in Profile:
             verdict = look(forge(order), city, profile)
             # That it was read to the end, digest and all, is what makes it dangerous.
-            (one,) = verdict.signatures
+            one = verdict.signatures[0]
             assert one.facts is not None
             assert one.facts.digest_matches
             assert (verdict.overall, one.unchanged.code) == (Overall.NOT_TRUSTED, "changed_after")
@@ -96,7 +98,7 @@ def test_a_picture_that_hides_what_was_signed_is_no_matter_of_taste(city: City, 
         (None, "signed_further", "signed_further_pictures"),
         (white, "picture_hides", "picture_hides"),
     ):
-        looks = {"drawing": drawing} if drawing else {}
+        looks: dict[str, Any] = {"drawing": drawing} if drawing else {}
         document = documents.sealed(first, person, further=True, placement=over, **looks)
         verdict = look(document, city)
         assert verdict.signatures[0].unchanged.code == strict

@@ -116,3 +116,8 @@ def test_what_is_shown_from_another_file_is_not_signed(name: str, city: City, le
 def test_where_the_search_ends_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_OBJECTS", 5)
     assert "unsearched" in hidden(PdfFileReader(io.BytesIO(_draft({})))).told
+
+
+def test_a_reference_that_leads_nowhere_is_no_damage(city: City, leaf: Leaf) -> None:
+    torn = _PAGE.replace(b"/Contents 4 0 R", b"/Contents [ 4 0 R 98 0 R ]") % b""
+    assert _look(documents.signed_with(leaf, _draft({PAGE: torn})), city).overall is Overall.TRUSTED

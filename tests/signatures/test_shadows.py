@@ -68,3 +68,12 @@ def test_time_stamps_that_contradict_each_other_prove_nothing(city: City, leaf: 
     assert (good.overall, good.signatures[0].valid.code) == (Overall.TRUSTED, "valid_then")
     bad = look(gaps.stamped(first, unit, at=then + DAY, wide=False), city)
     assert (bad.overall, bad.signatures[0].valid.code) == (Overall.CANNOT_TELL, "stamp_broken")
+
+
+def test_a_signature_hidden_behind_a_time_stamp_is_not_called_none(city: City, leaf: Leaf) -> None:
+    """Each is one mark in the raw bytes, but what is packed leaves none."""
+    order = documents.sealed(forgeries.draft(), leaf)
+    token = stamper.token(b"nothing", stamper.unit(city.organisations), NOW)
+    verdict = look(forgeries.hidden_behind_a_stamp(order, token), city)
+    (one,) = verdict.signatures
+    assert (verdict.overall, one.unchanged.code) == (Overall.CANNOT_TELL, "signature_unconfirmed")

@@ -103,6 +103,19 @@ def test_another_list_cannot_lengthen_what_ours_ended(city: City, leaf: Leaf) ->
     assert look(bare, merged([("ours", ours), ("theirs", theirs)]), city).overall is Overall.NOT_TRUSTED
 
 
+def test_an_issuer_of_another_list_is_told_by_its_list_for_its_name_may_be_ours(city: City, leaf: Leaf) -> None:
+    abroad = City()
+    joined = merged([("", city.trust()), ("harbour", abroad.trust())])
+    lists = [*city.lists(), *abroad.lists()]
+    for signer, told in ((leaf, []), (abroad.seal(), ["harbour"])):
+        document = made.cades(made.LETTER, [signer], at=SIGNED)
+        found = inspect(document, grounds=Grounds(joined, lists), profile=Profile.STRICT, at=NOW)
+        verdict = judge(document, found, profile=Profile.STRICT, at=NOW)
+        assert verdict.overall is Overall.TRUSTED
+        named = [each.words.parameters["list"] for each in verdict.problems if each.code == "issuer_of_another"]
+        assert named == told
+
+
 def state_list(
     city: City, keeper: Leaf, *, due: datetime = NOW + DAY, beside: Sequence[str] = (), **service: Any
 ) -> bytes:
