@@ -2,13 +2,16 @@
 """Signing with kept keys: where keys lie, and what is kept of consents."""
 
 import json
+import stat
 from base64 import urlsafe_b64encode
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet
 
 from audit import encode_event
+from core.config import ConfigurationError
 from signatures.config import SignatureSettings
 from signatures.holds import FileHold, KeyHold, TokenHold
 from signatures.remote import RemoteStore
@@ -26,8 +29,20 @@ def holds(context: Context, settings: SignatureSettings) -> dict[str, KeyHold]:
     """Every place where keys are kept: files always, for those that were made before there was a token."""
     kept: dict[str, KeyHold] = {"file": file_hold(context)}
     if settings.token_module is not None and settings.token_pin is not None:
-        kept["token"] = TokenHold(module=settings.token_module, label=settings.token_label, pin=settings.token_pin)
+        pin = private(settings.token_pin)
+        kept["token"] = TokenHold(module=settings.token_module, label=settings.token_label, pin=pin)
     return kept
+
+
+def private(pin: Path) -> Path:
+    """The file of a PIN, if nobody but its owner can read it; one that is not there is missed when it is used.
+
+    Raises:
+        ConfigurationError: others can read it: whoever has the token's library on this machine signs as everybody.
+    """
+    if pin.exists() and pin.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigurationError(where=str(pin), why="a token's PIN must not be readable by group or others")
+    return pin
 
 
 def file_hold(context: Context) -> FileHold:

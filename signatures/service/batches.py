@@ -12,6 +12,7 @@ import io
 import os
 import secrets
 import threading
+import unicodedata
 import zipfile
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,7 @@ from ..agencies import (
     BatchState,
     Item,
     ItemState,
+    NameTaken,
     NoSuchBatch,
 )
 from ..errors import NothingSent
@@ -155,12 +157,15 @@ class Batches:
         Raises:
             NoSuchBatch: there is none.
             BatchDiffers: it does not hold just these, or none at all.
+            NameTaken: two of its names are one where the results are unpacked: another case, another form of a letter.
             TallygateError: as ``Seconding.ask``; it takes documents again.
         """
         batch = self._store.batch(owner, identifier)
         held = list_digest((each.name, each.sha256) for each in self._store.listed(batch))
         if held != (count, digest) or not count:
             raise BatchDiffers
+        if batch.state is BatchState.OPEN and len({_unpacked(each.name) for each in self._store.listed(batch)}) < count:
+            raise NameTaken
         if batch.state is BatchState.OPEN:
             waits = self._orders.waits(_order(batch, b""))
             to = BatchState.WAITING if waits else BatchState.STARTING
@@ -511,6 +516,11 @@ class _Sink(io.RawIOBase):
         data = b"".join(self._pieces)
         self._pieces.clear()
         return data
+
+
+def _unpacked(name: str) -> str:
+    """What some systems take a file's name for: there one of two results would silently replace the other."""
+    return unicodedata.normalize("NFKC", name).casefold().rstrip(" .")
 
 
 def _shelf(batch: Batch) -> str:

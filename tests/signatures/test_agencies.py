@@ -464,6 +464,14 @@ def test_a_batch_is_what_was_confirmed_and_each_document_has_its_end(house: Hous
         house.batches.one(owner, batch.id)
 
 
+@pytest.mark.parametrize("other", ["LETTER-é.pdf", "letter-e\u0301.pdf", "letter-é.pdf ", "\uff4cetter-é.pdf"])
+def test_two_names_that_are_one_where_results_are_unpacked_are_no_batch(house: House, other: str) -> None:
+    files = {"letter-é.pdf": PERMIT, other: PERMIT + b"%%\n"}
+    with pytest.raises(NameTaken):
+        confirmed(house, f"operator:{CLERK}", files)
+    assert (house.batches.work(), house.made()) == (0, 0)
+
+
 def test_there_is_no_batch_for_an_organisation_that_nobody_knows(house: House) -> None:
     with pytest.raises(NotFound):
         house.batches.open(f"operator:{CLERK}", "no-such-organisation")
