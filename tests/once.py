@@ -10,10 +10,13 @@
 - The questions of the shipped rules of the record, which come from Sigma by way of two libraries.
 - The authorities of a site, whose certificates prove each other: every part of the role reads them, and the checker by
   other code. Files that differ by one byte are read as everywhere.
+- The tables of the font for papers, of twenty thousand letters, from which each paper takes some.
 """
 
 import copy
+import os
 import sqlite3
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import CodeType
@@ -22,6 +25,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from flask import Flask
+from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # ships no types
 from jinja2.bccache import Bucket, BytecodeCache
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.dialects import registry
@@ -34,6 +38,7 @@ from audit.alerts.models import Rule
 from ca.checker import checker, examining
 from ca.checker import rules as checked
 from ca.hierarchy import Hierarchy
+from core.paper import face
 from policies.release import Release
 
 Contents = frozenset[tuple[str, bytes]]
@@ -149,30 +154,56 @@ _read_rules = checked.read_rules
 _rules = LRUCache[tuple[Contents, str], Mapping[str, checked.Rule]](16)
 
 
-def _contents(folder: Path) -> Contents:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return frozenset((str(path.relative_to(folder)), path.read_bytes()) for path in files)
+def _contents(folder: Path) -> Contents | None:
+    """None while somebody writes there: then all is as everywhere."""
+    try:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return frozenset((str(path.relative_to(folder)), path.read_bytes()) for path in files)
+    except OSError:
+        return None
 
 
 def _loaded(public: Path) -> Hierarchy:
-    key = _contents(public)
+    if (key := _contents(public)) is None:
+        return _load(public)
     if key not in _hierarchies:
-        _hierarchies[key] = _load(public)
+        loaded = _load(public)
+        if _contents(public) != key:
+            return loaded
+        _hierarchies[key] = loaded
     return _hierarchies[key]
 
 
 def _issuers_read(public: Path) -> dict[str, examining.Issuer]:
-    key = _contents(public)
+    if (key := _contents(public)) is None:
+        return _read_issuers(public)
     if key not in _issuers:
-        _issuers[key] = _read_issuers(public)
+        read = _read_issuers(public)
+        if _contents(public) != key:
+            return read
+        _issuers[key] = read
     return dict(_issuers[key])
 
 
 def _rules_read(folder: Path, *, oid_base: str) -> Mapping[str, checked.Rule]:
-    key = _contents(folder), oid_base
+    if (contents := _contents(folder)) is None:
+        return _read_rules(folder, oid_base=oid_base)
+    key = contents, oid_base
     if key not in _rules:
         _rules[key] = _read_rules(folder, oid_base=oid_base)
     return _rules[key]
+
+
+_fonts = LRUCache[tuple[object, ...], Any](8)
+
+
+def _font(path: Path, **how: Any) -> Any:
+    # Its file is read on as more of it is needed: by one thread of one process.
+    key = (os.getpid(), threading.get_ident(), path, path.stat().st_mtime_ns, *sorted(how.items()))
+    if key not in _fonts:
+        _fonts[key] = TTFont(path, **how)
+        _fonts[key].close = lambda: None
+    return _fonts[key]
 
 
 def install() -> None:
@@ -184,5 +215,6 @@ def install() -> None:
     Hierarchy.load = _loaded  # type: ignore[method-assign]  # nobody derives from it
     checker.read_issuers = _issuers_read  # type: ignore[attr-defined]  # as the module has it from its neighbour
     checker.read_rules = _rules_read  # type: ignore[attr-defined]  # as above
+    face.TTFont = _font  # type: ignore[attr-defined]  # as the module has it from its library
     Release.proved = _proved  # type: ignore[method-assign]  # nobody derives from it
     registry.impls["sqlite"] = registry.impls["sqlite.pysqlite"] = lambda: SQLite
