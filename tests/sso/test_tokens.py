@@ -298,6 +298,36 @@ def test_without_a_record_nothing_is_issued(world: World) -> None:
     assert world.token("tax", grant_type="refresh_token", refresh_token=refresh).status_code == 503
 
 
+@pytest.mark.parametrize("asks", ["userinfo", "introspection"])
+@pytest.mark.parametrize(("seconds", "silent", "status"), [(0.2, False, 200), (1.5, False, 401), (1.5, True, 503)])
+def test_what_ended_while_the_record_was_waited_for_is_told_of_as_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch, asks: str, seconds: float, status: int, *, silent: bool
+) -> None:
+    """A log that stands still holds up the answer, and must not make it an old one."""
+    token = world.redeem("tax", world.browser().log_in("tax")["code"]).get_json()["access_token"]
+    grant, record = jwt.decode(token, options={"verify_signature": False})["grant"], world.recorder.record
+
+    def late(event: Event, *, wait: Wait = Wait.SEQUENCED) -> Receipt:
+        receipt = record(event, wait=wait)
+        world.clock.advance(timedelta(seconds=seconds))
+        world.fresh = not silent
+        if not silent:
+            at = int(world.clock.now().timestamp())
+            world.store.grants.revoke(grant, at, lambda _grant: replace(event, key=secrets.token_hex(16)))
+        return receipt
+
+    def asked() -> int:
+        if asks == "userinfo":
+            return world.bearer(token).status_code
+        form, headers = {"token": token}, world.basic("gateway")
+        answer = world.app.test_client().post("/introspect", base_url=world.issuer, data=form, headers=headers)
+        return 401 if answer.status_code == 200 and not answer.get_json()["active"] else answer.status_code
+
+    assert asked() == 200
+    monkeypatch.setattr(world.recorder, "record", late)
+    assert asked() == status
+
+
 def test_on_stale_news_nothing_is_issued(world: World) -> None:
     browser = world.browser()
     code = browser.log_in("tax")["code"]
