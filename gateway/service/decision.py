@@ -6,6 +6,8 @@ process dies or the identity cannot be signed in between, and then the entry cla
 """
 
 import secrets
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -118,10 +120,11 @@ class Decider:
             return self.unrecorded(number, error)
         return self.answer(question, ruling, number, heard=heard, since=since)
 
-    def begin(self, question: Question) -> "Begun | None":
+    def begin(self, question: Question, *, missing: Callable[[str], object] | None = None) -> "Begun | None":
         """The same until it has to be recorded, where nothing else must be waited for; None: ask ``decide`` instead.
 
-        Nothing was taken or told by then, so that asking again is no second time.
+        Nothing was taken or told by then, so that asking again is no second time. ``missing`` hears who is not in
+        memory, if that is all that is missing: after ``read`` it may be asked here once more.
         """
         if (
             question.unverified_host in self._open
@@ -137,9 +140,19 @@ class Decider:
         try:
             ruling, known = self._ruled(question, at, at_once=True)
             event = encoded(question, ruling, known, number=number, at=at)
+        except WouldWait as waits:
+            if missing is not None:
+                missing(waits.subject)
+            return None
         except Exception:  # noqa: BLE001 - whatever it was, it is told the long way
             return None
         return Begun(question=question, ruling=ruling, number=number, event=event, heard=heard, since=since)
+
+    def read(self, subject: str) -> None:
+        """Wait for what the directory says of somebody; never raises."""
+        # What it does not say now, the long way hears when it asks once more.
+        with suppress(Exception):
+            self._identification.read(subject)
 
     def unrecorded(self, number: str, error: Exception) -> Answer:
         """Refuse what is not recorded."""

@@ -199,6 +199,15 @@ class Identification:
             until = min(until, datetime.fromtimestamp(found.mandate_ends, UTC))
         return self._owner(found, ties, at, until=until)
 
+    def read(self, subject: str) -> None:
+        """Ask about a person, so that whoever asks ``at_once`` after that need not wait.
+
+        Raises:
+            NotFound: there is none.
+            Unavailable: nobody knows.
+        """
+        self._people.person(subject)
+
     def _again(self, found: Session, ties: tuple[tuple[Kind, str], ...], at: datetime) -> Caller:
         """The owner of a session, for a request that keeps nothing open: the very same as before if nothing changed.
 

@@ -21,7 +21,11 @@ _UNSETTLED = 30.0
 
 
 class WouldWait(Exception):
-    """Somebody would have to be asked, and the caller cannot wait here."""
+    """The directory would have to be asked about ``subject``, and the caller cannot wait here."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(subject)
+        self.subject = subject
 
 
 class DirectorySource(Protocol):
@@ -127,5 +131,5 @@ class People:
             shelf.generation += 1
 
 
-def _wait(_: str) -> Person:
-    raise WouldWait
+def _wait(subject: str) -> Person:
+    raise WouldWait(subject)

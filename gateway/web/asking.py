@@ -2,9 +2,10 @@
 """A proxy's questions over kept lines, answered in the event loop itself (HTTP/1.1, RFC 9112, as nginx writes it).
 
 Every request of the site passes here, so nothing stands between: the loop reads the question, decides what waits for
-nothing but its record, and writes the answer when the record has it. What may have to wait is decided by one of a few
-threads. Each worker has a socket of its own, which it holds by a lock, so that a worker that died is followed by
-another at the same place. Whatever is no question of the form that our proxies write ends the line.
+nothing but its record, and writes the answer when the record has it. Who is not in memory is read by one of a few
+threads before; what may have to wait for more is decided by one of them. Each worker has a socket of its own, which it
+holds by a lock, so that a worker that died is followed by another at the same place. Whatever is no question of the
+form that our proxies write ends the line.
 """
 
 import asyncio
@@ -120,7 +121,17 @@ class Asking:
 
     def ask(self, environ: Mapping[str, Any], answer: Callable[[Answer], None]) -> None:
         """Decide about one question, as WSGI would tell it; the answer comes in the loop, later or at once."""
-        begun = self._begun(environ)
+        missing: list[str] = []
+        begun = self._begun(environ, missing.append)
+        if missing:
+            # Only the directory is waited for in a thread; the record then goes with those of all others.
+            work = asyncio.get_running_loop().run_in_executor(self._threads, self._decider.read, missing[0])
+            work.add_done_callback(lambda _: self._go_on(self._begun(environ), environ, answer))
+        else:
+            self._go_on(begun, environ, answer)
+
+    def _go_on(self, begun: Begun | None, environ: Mapping[str, Any], answer: Callable[[Answer], None]) -> None:
+        """Record what was begun; what was not is asked for the long way."""
         if begun is not None:
             self._together.submit(begun.event, partial(self._recorded, begun, answer))
             return
@@ -128,11 +139,11 @@ class Asking:
         work = loop.run_in_executor(self._threads, answered, environ, self._decider, self._pairs)
         work.add_done_callback(lambda done: answer(done.result()))
 
-    def _begun(self, environ: Mapping[str, Any]) -> Begun | None:
+    def _begun(self, environ: Mapping[str, Any], missing: Callable[[str], None] | None = None) -> Begun | None:
         """A decision that waits for nothing but its record; None where it is asked for the long way."""
         try:
             question = question_of(environ, self._pairs)
-            return self._decider.begin(question) if question is not None and self._fresh() else None
+            return self._decider.begin(question, missing=missing) if question is not None and self._fresh() else None
         except Exception:  # noqa: BLE001 - nothing was told: the long way asks again, and refuses what it cannot read
             return None
 

@@ -15,11 +15,13 @@ import pytest
 import uvloop
 
 from app.workers import WORKERS
-from audit import RecordUnavailable
+from audit import RecordUnavailable, decode_event
 from core.calls import PairSecrets
 from core.errors import TallygateError
+from directory import Person
 from gateway.config import ASK
 from gateway.web import Asking
+from tests.gateway.test_service_decision import hear
 
 from .conftest import SECRET, Gateway, Recorded
 
@@ -154,6 +156,58 @@ def test_a_line_is_asked_again_and_again_the_long_way_first_and_then_at_once(
     )
     status, headers = asked(line, question())
     assert (status, headers["Content-Length"], headers["Tallygate-Reason"]) == (401, "0", "login")
+
+
+def test_who_is_not_in_memory_is_read_beside_the_loop_and_recorded_with_all_others(
+    worker: Worker, line: socket.socket
+) -> None:
+    unit, cookie = worker.unit, worker.unit.open_session()
+    worker.held.shut = True
+    line.sendall(question(cookie))
+    assert worker.held.came.wait(30)
+    assert unit.directory.asked == 1
+    # Nothing went into the record by another way, and nothing is told before it is there.
+    assert unit.recorder.events == []
+    line.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        line.recv(1)
+    line.settimeout(30)
+    [(event, told)] = worker.held.held
+    worker.loop.call_soon_threadsafe(told, None)
+    answer = line.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 204 ")
+    assert decode_event(event).key.encode() in answer
+
+
+def test_whom_the_directory_does_not_know_is_refused_and_recorded_once(worker: Worker, line: socket.socket) -> None:
+    unit, cookie = worker.unit, worker.unit.open_session()
+    known = dict(unit.directory.people)
+    unit.directory.people.clear()
+    status, headers = asked(line, question(cookie))
+    assert (status, headers["Tallygate-Reason"]) == (403, "disabled")
+    assert [event.attributes["reason"] for event in unit.recorder.events] == ["disabled"]
+    unit.directory.people.update(known)
+    assert asked(line, question(cookie))[0] == 204
+
+
+def test_what_is_taken_away_while_somebody_is_read_counts(worker: Worker, line: socket.socket) -> None:
+    unit, cookie = worker.unit, worker.unit.open_session()
+    asks, goes, person = threading.Event(), threading.Event(), unit.directory.person
+
+    def slow(subject: str) -> Person:
+        asks.set()
+        assert goes.wait(30)
+        return person(subject)
+
+    unit.directory.person = slow  # type: ignore[method-assign]  # the same directory, which takes its time
+    line.sendall(question(cookie))
+    assert asks.wait(30)
+    hear(unit, "sso.session.ended", index=9, session="sid-1")
+    goes.set()
+    answer = line.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"Tallygate-Identity" not in answer
+    assert [event.attributes["reason"] for event in unit.recorder.events] == ["login"]
 
 
 def test_nothing_is_told_before_it_is_recorded_and_nothing_without_a_record(
