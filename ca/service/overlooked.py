@@ -22,6 +22,8 @@ DONE = "\x7f"
 _AT_ONCE = 100
 _PAUSE = 0.5
 """Seconds between two handfuls: who logs in meanwhile asks the same directory."""
+_LONG_PAUSE = 30.0
+"""The same after something went wrong, which another try a moment later would only repeat."""
 _log = logger(__name__)
 
 
@@ -78,10 +80,13 @@ class Overlooked:
     def _keep_looking(self) -> None:
         pause, more = threading.Event(), True
         while more:
+            wait = _PAUSE
             try:
                 more = self.look()
             except TallygateError as error:
                 _log.warning("overlooked_waits", code=error.code)
+                wait = _LONG_PAUSE
             except Exception:  # noqa: BLE001 - without this thread they would be overlooked for good
                 _log.error("overlooked_failed", exc_info=True)
-            pause.wait(_PAUSE)
+                wait = _LONG_PAUSE
+            pause.wait(wait)
