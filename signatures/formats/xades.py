@@ -216,7 +216,9 @@ def _nothing_else(root: Any) -> bool:
 
 
 def _smuggled(node: Any) -> bool:
-    """Whether somebody put elements of another language among the properties that nobody signs."""
+    """Whether somebody put in properties of their own, or elements of another language among those nobody signs."""
+    if sum(1 for _ in node.iter(f"{_XADES}SignedProperties")) > 1:
+        return True
     unsigned = node.iterfind(f".//{_XADES}UnsignedProperties")
     return any(isinstance(each.tag, str) and not each.tag.startswith(_OWN) for part in unsigned for each in part.iter())
 

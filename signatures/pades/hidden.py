@@ -14,6 +14,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 # The library annotates only part of itself.
 generic: Any = _generic
+_LEADING = (generic.IndirectObject, generic.DictionaryObject, generic.ArrayObject)
 
 KINDS = (
     "layers", "printing", "unseen", "switches", "drawn", "form", "scripts", "actions", "leads", "media", "attachments",
@@ -62,8 +63,9 @@ def hidden(reader: PdfFileReader) -> Hidden:
     found = Hidden()
     _document(root, found)
     for each in _reachable(root, found):
-        for look in _LOOKS:
-            look(each, found)
+        for entries, look in _LOOKS:
+            if not entries.isdisjoint(each):
+                look(each, found)
     return found
 
 
@@ -102,9 +104,9 @@ def _reachable(root: Any, found: Hidden) -> Iterator[Any]:
             each = _followed(each)
         if isinstance(each, generic.DictionaryObject):
             yield each
-            waiting += [value for name, value in each.items() if name not in _ASIDE]
+            waiting += [value for name, value in each.items() if isinstance(value, _LEADING) and name not in _ASIDE]
         elif isinstance(each, generic.ArrayObject):
-            waiting += each
+            waiting += [value for value in each if isinstance(value, _LEADING)]
 
 
 def _acting(each: Any, found: Hidden) -> None:
@@ -161,7 +163,13 @@ def _picture(each: Any, found: Hidden) -> None:
             found.outside[_file_name(told)] = None
 
 
-_LOOKS: tuple[Callable[[Any, Hidden], None], ...] = (_acting, _note, _layer, _picture)
+# What is looked at for what, if it has one of these entries.
+_LOOKS: tuple[tuple[frozenset[str], Callable[[Any, Hidden], None]], ...] = (
+    (frozenset({"/S", "/JS", "/AA"}), _acting),
+    (frozenset({"/Rect"}), _note),
+    (frozenset({"/Usage", "/OCGs", "/VE", "/P"}), _layer),
+    (frozenset({"/F", "/Ref", "/Alternates"}), _picture),
+)
 
 
 def _file_name(told: Any) -> str:

@@ -152,13 +152,23 @@ def made(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def list_made(issuer: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
-    """Whether a list was made with the key of this issuer, by its name."""
-    if found.issuer != issuer.subject:
+    """Whether a list was made with the key of this issuer, by its name, and it may make lists."""
+    if found.issuer != issuer.subject or not _may_list(issuer):
         return False
     try:
         return found.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # other kinds raise TypeError
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return _made_by_sm2(issuer, found.signature, found.tbs_certlist_bytes)
+
+
+def _may_list(issuer: x509.Certificate) -> bool:
+    try:
+        return issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+    except x509.ExtensionNotFound:
+        return True
+    except ValueError:
+        # Extensions that cannot be read allow nothing.
+        return False
 
 
 def _made_by_sm2(issuer: x509.Certificate, signature: bytes, data: bytes) -> bool:

@@ -56,8 +56,8 @@ def root() -> Authority:
     return Authority("Far Away Root CA")
 
 
-def _issuer(root: Authority, bound: Bound) -> Authority:
-    """An issuer below the root whose certificate bears the bound."""
+def _issuer(root: Authority, bound: Bound, *, without: type[x509.ExtensionType] | None = None) -> Authority:
+    """An issuer below the root whose certificate bears the bound, in the place of what it usually bears."""
     found = Authority("Far Away Issuing CA", root)
     builder = (
         x509.CertificateBuilder()
@@ -69,6 +69,8 @@ def _issuer(root: Authority, bound: Bound) -> Authority:
         .not_valid_after(found.certificate.not_valid_after_utc)
     )
     for each in found.certificate.extensions:
+        if without is not None and isinstance(each.value, without):
+            continue
         builder = builder.add_extension(each.value, critical=each.critical)
     found.certificate = builder.add_extension(bound.value, critical=bound.critical).sign(root.key, hashes.SHA256())
     found.pem = found.certificate.public_bytes(Encoding.PEM)
@@ -126,3 +128,18 @@ def test_an_issuer_that_came_with_the_document_counts_while_somebody_answers_for
         found = inspect(document, grounds=Grounds(known, [issuer.crl(), revoked]), profile=Profile.STRICT, at=NOW)
         verdict = judge(document, found, profile=Profile.STRICT, at=NOW)
         assert verdict.signatures[0].issuer.code == "issuer_broken", kind
+
+
+def test_a_list_counts_if_its_issuer_may_make_lists(root: Authority) -> None:
+    """Whoever may only certify, and had that key stolen, says nothing of who was revoked."""
+    usage = {"key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"}
+    usage |= {"digital_signature", "content_commitment"}
+    for crl_sign, expected in (
+        (True, (Overall.TRUSTED, "valid")),
+        (False, (Overall.CANNOT_TELL, "status_unavailable")),
+    ):
+        may = x509.KeyUsage(**dict.fromkeys(usage, False), key_cert_sign=True, crl_sign=crl_sign)
+        issuer = _issuer(root, Bound(may), without=x509.KeyUsage)
+        document = made.cades(made.LETTER, [issuer.leaf("Jiangcheng Tax Bureau Seal")])
+        verdict = look(document, root, issuer)
+        assert (verdict.overall, verdict.signatures[0].valid.code) == expected

@@ -114,6 +114,16 @@ def _beside_the_properties(document: bytes) -> bytes:
     return _text(root)
 
 
+def _second_properties(document: bytes) -> bytes:
+    """Properties that look signed, with a letter in them, in an object of their own."""
+    root = etree.fromstring(document)
+    around = etree.SubElement(next(root.iter(f"{_DS}Signature")), f"{_DS}Object")
+    name = _PROPERTIES.partition("}")[0]
+    around = etree.SubElement(around, _PROPERTIES, Target="#more")
+    etree.SubElement(around, f"{name}}}SignedProperties", Id="more").append(_evil())
+    return _text(root)
+
+
 def _in_unsigned_properties(document: bytes) -> bytes:
     """A letter of one's own where time-stamps stand, which nobody signs."""
     root = etree.fromstring(document)
@@ -154,6 +164,7 @@ ADDED: Mapping[str, Forgery] = {
     "an object of no reference": _loose_object,
     "content beside the properties": _beside_the_properties,
     "content in properties that nobody signs": _in_unsigned_properties,
+    "a second set of properties": _second_properties,
     "a comment within a text": _comment,
     "a style sheet": lambda document: b'<?xml-stylesheet type="text/xsl" href="evil.xsl"?>' + document,
     "an entity from a file": _typed("<!ENTITY e SYSTEM 'file:///etc/passwd'>"),
