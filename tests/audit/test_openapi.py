@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
@@ -193,6 +193,8 @@ def test_whatever_is_asked_is_answered_as_described(
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def hold(case: Any) -> None:
+        # No address of ours has a line break in it, and an address that is none is told of on a page.
+        assume("\n" not in "".join(map(str, case.path_parameters.values())))
         # What the description asks for and this request leaves out stays out.
         good = {header: value for header, value in _credentials(name).items() if header in case.headers}
         for headers in ({}, good):
