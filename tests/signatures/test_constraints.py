@@ -3,10 +3,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
@@ -56,9 +58,12 @@ def root() -> Authority:
     return Authority("Far Away Root CA")
 
 
-def _issuer(root: Authority, bound: Bound, *, without: type[x509.ExtensionType] | None = None) -> Authority:
+def _issuer(
+    root: Authority, bound: Bound, *, without: type[x509.ExtensionType] | None = None, key: Any = None
+) -> Authority:
     """An issuer below the root whose certificate bears the bound, in the place of what it usually bears."""
     found = Authority("Far Away Issuing CA", root)
+    found.key = key or found.key
     builder = (
         x509.CertificateBuilder()
         .subject_name(found.subject)
@@ -143,3 +148,10 @@ def test_a_list_counts_if_its_issuer_may_make_lists(root: Authority) -> None:
         document = made.cades(made.LETTER, [issuer.leaf("Jiangcheng Tax Bureau Seal")])
         verdict = look(document, root, issuer)
         assert (verdict.overall, verdict.signatures[0].valid.code) == expected
+
+
+def test_an_issuer_whose_key_can_be_computed_vouches_for_nobody(root: Authority) -> None:
+    short = rsa.generate_private_key(65537, 1024)  # noqa: S505 - the attack itself
+    issuer = _issuer(root, TAKEN["for documents"], key=short)
+    verdict = look(made.cades(made.LETTER, [issuer.leaf("Jiangcheng Tax Bureau Seal")]), root, issuer)
+    assert (verdict.overall, verdict.signatures[0].issuer.code) == (Overall.NOT_TRUSTED, "issuer_broken")
