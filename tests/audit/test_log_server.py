@@ -18,7 +18,6 @@ from audit.client.channel import Channel
 from audit.merkle import LogKey
 from audit.verify import verify_folder
 from audit.wire import Frame, WireBroken, append_frame, document, frame, read_refusal
-from tests.fakes import log_site as log_module
 from tests.fakes.log_site import LogSite, Served, event, wait_for
 
 
@@ -279,9 +278,12 @@ def test_a_failed_sync_stops_the_process_and_acknowledges_nothing(site: LogSite,
 
 
 def test_a_second_writer_process_refuses_to_start(site: LogSite, served: Served) -> None:
+    program = (
+        "import sys, pathlib; from tests.fakes import log_site; log_site.write(*map(pathlib.Path, sys.argv[1:]), ())"
+    )
     second = subprocess.run(
-        [sys.executable, str(log_module.__file__), str(site.folder.parent), str(site.socket) + "2"],
-        capture_output=True, timeout=60,
+        [sys.executable, "-c", program, str(site.folder.parent), str(site.socket) + "2"],
+        cwd=Path(__file__).parents[2], capture_output=True, timeout=60,
     )  # fmt: skip
     assert second.returncode != 0
     assert b"LogInUse" in second.stderr

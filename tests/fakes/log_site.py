@@ -125,7 +125,7 @@ class LogSite:
 
     def process(self, *objects: str) -> Begun:
         """The writer as a process of its own, ready when this returns; ``objects`` are URL, address, credentials."""
-        process = Begun(_write, self.folder.parent, self.socket, objects)
+        process = Begun(write, self.folder.parent, self.socket, objects)
         wait_for(lambda: answers(self) or process.poll() is not None)
         return process
 
@@ -188,7 +188,7 @@ def wait_for(happened: Any, seconds: float = 20.0) -> None:
         time.sleep(0.005)
 
 
-def _write(folder: Path, where: Path, objects: Sequence[str]) -> None:
+def write(folder: Path, where: Path, objects: Sequence[str]) -> None:
     """What a process of its own does."""
     run_log(
         folder / "log",
