@@ -77,9 +77,19 @@ class Stretch:
     last: str
     decided: int
 
+    @property
+    def asks_itself(self) -> bool:
+        """Whether what was knocked at knocks at the site's doors itself, to show on a page that they are shut."""
+        return "/compliance" in self.name
+
 
 TOLD_TO_ALL = (b"/.well-known/oauth-protected-resource", b"/.well-known/oauth-protected-resource/api")
 """Which tokens a host takes (RFC 9728): told to the letter of these addresses, with nothing to decide."""
+
+
+def _asked_by_the_site(told: Mapping[str, Any]) -> bool:
+    """Whether a decision is about the stranger's device that the compliance page plays."""
+    return told.get("object") == "devices" and "subject" not in told
 
 
 class Knocker:
@@ -112,13 +122,15 @@ class Knocker:
 
     def uncounted(self, entries: Sequence[Mapping[str, Any]]) -> list[str]:
         """Stretches in which the record tells of more or fewer decisions than there were."""
-        decisions = [entry for entry in entries if entry["told"]["type"] == "gateway.decision"]
-        place = {entry["told"]["decision"]: number for number, entry in enumerate(decisions)}
-        return [
-            f"{each.name}: {each.decided} decided, {recorded} recorded"
-            for each in self._stretches
-            if (recorded := place[each.last] - place[each.first] - 1) != each.decided
-        ]
+        decisions = [entry["told"] for entry in entries if entry["told"]["type"] == "gateway.decision"]
+        place = {told["decision"]: number for number, told in enumerate(decisions)}
+        found = []
+        for each in self._stretches:
+            between = decisions[place[each.first] + 1 : place[each.last]]
+            recorded = sum(not (each.asks_itself and _asked_by_the_site(told)) for told in between)
+            if recorded != each.decided:
+                found.append(f"{each.name}: {each.decided} decided, {recorded} recorded")
+        return found
 
     def host(self, door: Door, listener: str = "") -> str:
         """Host and port."""
