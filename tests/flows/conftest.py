@@ -53,6 +53,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoLine
     return TwoLines(config, log)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """A connection that was reset before its handshake leaves its socket to the garbage collector (urllib3).
+
+    Flows kill the servers of their clients, and the collector comes during whichever test is next.
+    """
+    config.addinivalue_line("filterwarnings", "ignore:unclosed <ssl.SSLSocket:ResourceWarning")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A flow that failed shows what the roles of its city complained about last."""

@@ -64,8 +64,6 @@ def _prepare(folder: Path) -> None:
     file.write_text("\n".join((file.read_text("utf-8"), *more, *point)), "utf-8")
 
 
-# A handshake that a kill cuts short leaves its socket to the garbage collector (urllib3); that is no fault of a city.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(0)
 def test_nothing_acknowledged_is_lost_and_nothing_works_twice(city: City) -> None:
     memory = Acknowledged()
