@@ -44,8 +44,8 @@ _sessions = Table(
     Column("methods", String(400), nullable=False),
     Column("host", String(255), nullable=False),
     Column("listener", String(20), nullable=False),
-    Column("opened", Integer, nullable=False),
-    Column("seen", Integer, nullable=False),
+    Column("opened", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),
     Column("id_token", Text, nullable=False),
     Column("mandate", Text, nullable=False, server_default=""),
     Column("mandate_ends", BigInteger, nullable=False, server_default="0"),
@@ -55,7 +55,7 @@ _revoked = Table(
     _metadata,
     Column("kind", String(20), primary_key=True),
     Column("value", String(200), primary_key=True),
-    Column("until", Integer, nullable=True),
+    Column("until", BigInteger, nullable=True),
 )
 # Intents to open a session that have no outcome yet: key and encoded event.
 _openings = Table(

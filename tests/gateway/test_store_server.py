@@ -3,13 +3,15 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from core.db import Database
-from gateway.store import Effect, Kind, Store
+from gateway.models import Session
+from gateway.store import Effect, Kind, Note, Store
 from tests.fakes import postgres
 
 _MIGRATIONS = Path(__file__).parents[2] / "gateway" / "migrations"
@@ -55,3 +57,23 @@ def test_a_log_of_thousands_of_millions_is_followed_on(database: Database) -> No
     for place in (1 << 31, 1 << 40):
         store.apply([_GONE], next_entry=place)
         assert (store.next_entry(), store.revoked()) == (place, {(Kind.SUBJECT, "somebody"): None})
+
+
+def test_sessions_and_revocations_go_on_after_january_2038(database: Database) -> None:
+    """What ends when a certificate does reaches there today."""
+    with database.transaction() as connection:
+        connection.execute(text("TRUNCATE cursor, revoked, sessions, openings"))
+    store, at = Store(database), datetime(2041, 5, 4, 3, 2, 1, tzinfo=UTC)
+    session = Session(
+        digest="d", session="s", subject="p", acr=2, methods=("pwd",), host="tax.city.localhost",
+        listener="external", opened=at, seen=at, id_token="t",
+    )  # fmt: skip
+    store.begin_opening(Note(key="i", body=b"{}"), at=at)
+    store.open_session(session, intent="i", outcome=Note(key="o", body=b"{}"))
+    later = at.replace(year=2042)
+    store.touch({"d": later})
+    found = store.session("d")
+    assert found is not None
+    assert (found.opened, found.seen) == (at, later)
+    store.apply([Effect(kind=Kind.CERTIFICATE, value="serial", until=later)], next_entry=1)
+    assert store.revoked() == {(Kind.CERTIFICATE, "serial"): later}
