@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import requests
@@ -194,10 +194,15 @@ def test_a_contractor_is_let_in_by_two_to_one_portal_and_is_out_of_it_with_the_c
     again = city.http()
     again.headers["Accept"], again.cert = "text/html", str(card.pem)
     assert post(again, again.get(page), "/login/card").url != page
-    told = [each["told"] for each in invariants.entries(city) if each["told"].get("subject") == subject[1]]
-    (given,) = {(each["actor"], each["attributes"]["first"]) for each in told if "role.granted" in each["type"]}
+
+    def told() -> list[dict[str, Any]]:
+        return [each["told"] for each in invariants.entries(city) if each["told"].get("subject") == subject[1]]
+
+    # The outcome is published a moment after the answer.
+    until(lambda: any(each["type"] == "directory.role.withdrawn" for each in told()))
+    (given,) = {(each["actor"], each["attributes"]["first"]) for each in told() if "role.granted" in each["type"]}
     assert given == (subject_of(city, "zhao.lei"), subject_of(city, "zhou.fang"))
-    kinds = [each["type"] for each in told]
+    kinds = [each["type"] for each in told()]
     assert "directory.contract.asked" in kinds
     assert kinds.index("directory.person.disabled") < kinds.index("directory.role.withdrawn")
 
