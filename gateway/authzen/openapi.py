@@ -17,6 +17,15 @@ AT = "/access/v1"
 _NAME = {"type": "string", "minLength": 1, "maxLength": LONGEST}
 _PROPERTIES = {"type": "object"}
 _LEVEL = {"type": "integer", "minimum": 0, "maximum": 3}
+_OF_RESOURCES = {
+    "type": "object",
+    "description": "What a resource is that is none of the gateway's own routes; of those only the path is heard. Of what "
+    "is not said, the strictest holds.",
+    "properties": {
+        **dict.fromkeys(("zone", "owner", "record_class", "path"), TEXT),
+        **dict.fromkeys(("classification", "required_assurance"), {**_LEVEL, "default": 3}),
+    },
+}
 _ASKED = {
     "subject": {"$ref": "#/components/schemas/Subject"},
     "action": {"$ref": "#/components/schemas/Action"},
@@ -120,7 +129,7 @@ def _configuration() -> dict[str, Any]:
 
 def _schemas(subjects: list[str], classes: list[str], actions: list[str]) -> dict[str, dict[str, Any]]:
     subject = {"type": {"enum": subjects}, "id": _NAME, "properties": _PROPERTIES}
-    resource = {"type": {"enum": classes}, "id": _NAME, "properties": _PROPERTIES}
+    resource = {"type": {"enum": classes}, "id": _NAME, "properties": _OF_RESOURCES}
     action = {"name": {"anyOf": [{"enum": actions}, _NAME]}, "properties": _PROPERTIES}
     found = {"type": TEXT, "id": TEXT}
     answer = _object({"decision": {"type": "boolean"}, "context": _answered()}, required=("decision", "context"))

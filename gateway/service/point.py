@@ -466,7 +466,7 @@ class DecisionPoint:
             resource_class=resource.type,
             owner=_text(said, "owner"),
             classification=_level(said, "classification", _HIGHEST),
-            required_assurance=_level(said, "required_assurance", 0),
+            required_assurance=_level(said, "required_assurance", _HIGHEST),
             record_class=_text(said, "record_class"),
             to_zone=_text(said, "zone"),
         )

@@ -190,6 +190,7 @@ def test_records_of_others_are_what_the_enforcement_point_says_and_strictest_whe
     point: Gateway,
 ) -> None:
     told = {"zone": "internal", "owner": "agency-1", "classification": 1, "record_class": "household"}
+    told["required_assurance"] = 2
     asked = changed(
         subject={"type": "person", "id": CLERK},
         resource={"type": "record", "id": "h1", "properties": told},
@@ -201,8 +202,14 @@ def test_records_of_others_are_what_the_enforcement_point_says_and_strictest_whe
     assert said(point, "evaluation", silent)["context"]["code"] == "clearance"
     del told["classification"]
     assert said(point, "evaluation", asked)["context"]["code"] == "clearance"
-    del asked["context"]["purpose"]
     told["classification"] = 1
+    # Nor is a login of any kind sure enough for what does not say how sure it has to be.
+    del told["required_assurance"]
+    answer = said(point, "evaluation", asked)
+    assert (answer["context"]["code"], answer["context"]["acr_values"]) == ("assurance", "3")
+    assert point.recorder.events[-1].attributes["required"] == 3
+    told["required_assurance"] = 2
+    del asked["context"]["purpose"]
     answer = said(point, "evaluation", asked)
     assert (answer["context"]["code"], answer["context"]["could"]) == ("purpose", [{"kind": "purpose", "value": ""}])
 
@@ -213,7 +220,10 @@ def test_only_who_vouches_is_believed_about_organisations(point: Gateway) -> Non
         resource={
             "type": "record",
             "id": "f1",
-            "properties": {"zone": "external", "owner": "mill", "classification": 0, "record_class": "company-file"},
+            "properties": {
+                **{"zone": "external", "owner": "mill", "record_class": "company-file"},
+                **{"classification": 0, "required_assurance": 0},
+            },
         },
         context={"zone": "external", "purpose": "own"},
     )
