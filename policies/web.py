@@ -34,7 +34,12 @@ ACTS = {
     Act.END: N_("End the trial"),
     Act.RELEASE: N_("Put in force"),
 }
-ANSWERS = {"waiting": N_("waits for the operator's clerk"), "done": N_("done"), "refused": N_("refused")}
+ANSWERS = {
+    "waiting": N_("waits for the operator's clerk"),
+    "done": N_("done"),
+    "refused": N_("refused"),
+    "withdrawn": N_("given up"),
+}
 DONE = {
     "begun": N_("Begun. Nothing changes until it is proposed, signed and put in force."),
     "changed": N_("Kept in the draft."),

@@ -74,7 +74,7 @@ class Order:
     act: Act
     actor: str
     at: datetime
-    # "waiting", "done" or "refused".
+    # "waiting", "done", "refused" or "withdrawn".
     state: str
     told: str
 

@@ -241,7 +241,7 @@ class Desk:
         self._store.change(draft, at=self._clock.now(), state=State.PROPOSED, sequence=sequence, trial=trial.said)
 
     def withdraw(self, reader: Reader, identifier: str, *, version: int) -> None:
-        """Give a draft or a proposal up.
+        """Give a draft or a proposal up, with what was ordered of it and not carried out yet.
 
         Raises:
             DraftMoved: it is over already, or somebody changed it meanwhile.
@@ -330,8 +330,9 @@ class Desk:
         return differences(self._builds.version(other), self._builds.version(version))
 
     def waiting(self) -> Sequence[tuple[Order, Draft | None]]:
-        """What the clerk is to do, in order."""
-        return [(order, self._store.get(order.draft) if order.draft else None) for order in self._store.waiting()]
+        """What the clerk is to do, in order; never for a draft that was given up."""
+        found = ((order, self._store.get(order.draft) if order.draft else None) for order in self._store.waiting())
+        return [(order, draft) for order, draft in found if draft is None or draft.state is not State.WITHDRAWN]
 
     def answer(self, number: int, *, done: bool, told: str) -> None:
         """What the clerk says became of an order."""

@@ -72,6 +72,8 @@ _ORDERS = Table(
 )
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _SHOWN = 20
+_WAITING, _WITHDRAWN = "waiting", "withdrawn"
+"""States of an order: nobody has carried it out, and nobody is to."""
 
 
 class DeskStore:
@@ -182,6 +184,10 @@ class DeskStore:
             if files is not None:
                 connection.execute(delete(_FILES).where(_FILES.c.draft == draft.id))
                 self._put(connection, draft.id, files)
+            if state is State.WITHDRAWN:
+                # What waits for the clerk is given up with it.
+                waiting = (_ORDERS.c.draft == draft.id, _ORDERS.c.state == _WAITING)
+                connection.execute(update(_ORDERS).where(*waiting).values(state=_WITHDRAWN))
             if state is State.PROPOSED:
                 # What was signed for another number counts for nothing.
                 connection.execute(delete(_SIGNATURES).where(_SIGNATURES.c.draft == draft.id))
@@ -208,11 +214,15 @@ class DeskStore:
         """Keep an order, unless the same one waits already.
 
         Raises:
-            DraftMoved: it does.
+            DraftMoved: it does, or the draft is no proposal any more.
         """
         with self._database.transaction() as connection:
-            waiting = (_ORDERS.c.draft == draft, _ORDERS.c.act == act, _ORDERS.c.state == "waiting")
-            if connection.execute(select(_ORDERS.c.id).where(*waiting)).first() is not None:
+            waiting = (_ORDERS.c.draft == draft, _ORDERS.c.act == act, _ORDERS.c.state == _WAITING)
+            over = (_DRAFTS.c.id == draft, _DRAFTS.c.state != State.PROPOSED)
+            if (
+                connection.execute(select(_ORDERS.c.id).where(*waiting)).first() is not None
+                or connection.execute(select(_DRAFTS.c.id).where(*over)).first() is not None
+            ):
                 raise DraftMoved
             connection.execute(
                 insert(_ORDERS).values(
@@ -221,7 +231,7 @@ class DeskStore:
                     actor=actor,
                     at=_stamp(at),
                     without_shadow="",
-                    state="waiting",
+                    state=_WAITING,
                     told="",
                 )
             )
@@ -229,7 +239,7 @@ class DeskStore:
     def waiting(self) -> tuple[Order, ...]:
         """What the clerk has not answered yet, in the order in which it was asked."""
         with self._database.reading() as connection:
-            rows = connection.execute(select(_ORDERS).where(_ORDERS.c.state == "waiting").order_by(_ORDERS.c.id))
+            rows = connection.execute(select(_ORDERS).where(_ORDERS.c.state == _WAITING).order_by(_ORDERS.c.id))
             return tuple(map(_order, rows))
 
     def orders(self, draft: str | None = None) -> tuple[Order, ...]:
@@ -240,9 +250,13 @@ class DeskStore:
             return tuple(map(_order, rows))
 
     def answer(self, number: int, *, done: bool, told: str, at: datetime) -> None:
-        """What became of an order; a release ends its draft. An order that was answered stays as it is."""
+        """What became of an order; a release ends its draft. An order that was answered stays as it is.
+
+        One that was given up while the clerk was at it was carried out all the same, if the clerk says so.
+        """
+        open_ones = (_WAITING, _WITHDRAWN) if done else (_WAITING,)
         with self._database.transaction() as connection:
-            same = (_ORDERS.c.id == number, _ORDERS.c.state == "waiting")
+            same = (_ORDERS.c.id == number, _ORDERS.c.state.in_(open_ones))
             row = connection.execute(select(_ORDERS).where(*same)).one_or_none()
             if row is None:
                 return

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
 from policies.bundle import SHADOW, history, read_current, read_shadow
-from policies.desk import State
+from policies.desk import Act, State
 from policies.desk.models import MOST_DRAFTS
+from policies.errors import DraftMoved
 from policies.models import DecisionRequest, Past
 from tests.fakes.policy_desk import OTHER, QIAN, SMALL, SUN, DeskFake
 
@@ -186,6 +187,31 @@ def test_an_older_form_changes_nothing_and_a_proposal_stays_as_it_is(fake: DeskF
     assert _do(fake, identifier, "propose") == 409
     assert _do(fake, identifier, "withdraw") == 303
     assert _do(fake, identifier, "sign", signature="AAAA") == 409
+
+
+@pytest.mark.parametrize("act", ["try", "release"])
+def test_what_is_given_up_before_the_clerk_came_is_not_carried_out(fake: DeskFake, act: str) -> None:
+    identifier = _proposed(fake, without_shadow="now")
+    for name in (QIAN, SUN):
+        assert _sign(fake, identifier, name) == 303
+    assert _do(fake, identifier, act) == 303
+    assert _do(fake, identifier, "withdraw", subject=SUN) == 303
+    before = (fake.folder / "current").read_bytes()
+    assert fake.clerk.round() == 0
+    assert ((fake.folder / "current").read_bytes(), (fake.folder / SHADOW).exists()) == (before, False)
+    [order] = fake.store.orders()
+    assert (order.state, fake.store.get(identifier).state) == ("withdrawn", State.WITHDRAWN)
+    assert "given up" in fake.get("/policies").text
+    # Nor does an order that was on its way when it was given up.
+    with pytest.raises(DraftMoved):
+        fake.store.order(draft=identifier, act=Act(act), actor=QIAN, at=fake.clock.now())
+    # What the clerk had in hand by then is in force, and told so.
+    fake.desk.answer(order.id, done=False, told="no")
+    assert fake.store.orders()[0].state == "withdrawn"
+    fake.desk.answer(order.id, done=True, told="2-x")
+    assert (fake.store.orders()[0].state, fake.store.get(identifier).state) == (
+        "done", State.RELEASED if act == "release" else State.WITHDRAWN
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("wrong", ["another's", "another draft", "nonsense", "unknown"])
