@@ -19,11 +19,12 @@ _PROPERTIES = {"type": "object"}
 _LEVEL = {"type": "integer", "minimum": 0, "maximum": 3}
 _OF_RESOURCES = {
     "type": "object",
-    "description": "What a resource is that is none of the gateway's own routes; of those only the path is heard. Of what "
-    "is not said, the strictest holds.",
+    "description": "What a resource is that is none of the gateway's own routes; of those only the path is heard. Of "
+    "what is not said, the strictest holds.",
     "properties": {
         **dict.fromkeys(("zone", "owner", "record_class", "path"), TEXT),
-        **dict.fromkeys(("classification", "required_assurance"), {**_LEVEL, "default": 3}),
+        "classification": {**_LEVEL, "default": 3},
+        "required_assurance": {**_LEVEL, "default": 3},
     },
 }
 _ASKED = {

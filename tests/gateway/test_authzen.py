@@ -221,8 +221,11 @@ def test_only_who_vouches_is_believed_about_organisations(point: Gateway) -> Non
             "type": "record",
             "id": "f1",
             "properties": {
-                **{"zone": "external", "owner": "mill", "record_class": "company-file"},
-                **{"classification": 0, "required_assurance": 0},
+                "zone": "external",
+                "owner": "mill",
+                "record_class": "company-file",
+                "classification": 0,
+                "required_assurance": 0,
             },
         },
         context={"zone": "external", "purpose": "own"},
