@@ -43,15 +43,12 @@ class Switchable:
 
     def _fixed(self) -> list[str]:
         settings = self._context.settings("gateway", GatewaySettings)
-        # A decision names a route by its resource, where it has one.
-        hosts = [route.resource or label for label, route in settings.routes.items() if not route.unshuttable]
-        hosts += [label for label, host in settings.open_hosts.items() if host.asked]
         public = self._context.site.public
         folder, key = public / "policies", read_policy_key(public / "policy-key.pem")
         matrix = ZoneMatrix.read(read_files(folder, read_manifest(folder, key))["zones.toml"])
         return [
             "writing",
-            *(f"portal={name}" for name in dict.fromkeys(hosts)),
+            *(f"portal={name}" for name in closable(settings)),
             *(f"zones={origin}:{zone}" for origin, zone in ways(matrix, settings.open_hosts.values())),
         ]
 
@@ -60,6 +57,14 @@ class Switchable:
         asked = {"type": ["sso.client.registered"], "outcome": ["success"], "limit": [str(_LISTED)]}
         rows = self._index.search(parse(asked | ({"object": [name]} if name else {})), frozenset())
         return list(dict.fromkeys(row.object for row in rows))
+
+
+def closable(settings: GatewaySettings) -> list[str]:
+    """What can be closed by its name: guarded hosts, open ones that ask, and destinations of the way out."""
+    # A decision names a route by its resource, where it has one.
+    hosts = [route.resource or label for label, route in settings.routes.items() if not route.unshuttable]
+    hosts += [label for label, host in settings.open_hosts.items() if host.asked]
+    return list(dict.fromkeys((*hosts, *settings.egress.destinations)))
 
 
 def ways(matrix: ZoneMatrix, hosts: Iterable[OpenHost]) -> list[tuple[str, str]]:

@@ -34,6 +34,7 @@ from .identification import Identification
 from .news import Freshness, News
 from .shares import Counting
 from .sockets import Sockets
+from .switches import passed
 
 _log = logger(__name__)
 _MOST_ADDRESSES = 4
@@ -140,7 +141,7 @@ class WaysOut:
             caller = self._known(asked, at)
             # 3. Where to; what no destination covers is refused.
             name, destination = self._destination(asked)
-            self._not_shut(zone, name, destination)
+            self._not_shut(zone, name, destination, caller)
             self._within_share(caller)
             # 4. What zones and policies say.
             request = _request(caller, asked, name, destination, zone=zone, at=at)
@@ -207,8 +208,8 @@ class WaysOut:
                 return name, destination
         raise Refused(Reason.DEFAULT)
 
-    def _not_shut(self, zone: str, name: str, destination: Destination) -> None:
-        names = (f"zones={zone}:{destination.zone}", f"portal={name}", "writing")
+    def _not_shut(self, zone: str, name: str, destination: Destination, caller: Caller) -> None:
+        names = _switches(zone, name, destination, caller)
         if self._news.taken(*((Kind.SWITCH, each) for each in names)):
             raise Refused(Reason.SHUT)
 
@@ -221,10 +222,8 @@ class WaysOut:
 
     def _tied(self, ruling: _Ruling, number: str, at: datetime, heard: int) -> Ties:
         caller, destination = ruling.caller, ruling.destination
-        to = destination.zone if destination else ""
-        switches = [
-            (str(Kind.SWITCH), each) for each in (f"zones={ruling.zone}:{to}", f"portal={ruling.name}", "writing")
-        ]
+        names = _switches(ruling.zone, ruling.name, destination, caller) if destination else []
+        switches = [(str(Kind.SWITCH), each) for each in names]
         ends = int((at + self._settings.longest).timestamp())
         own = over_at(caller, edge=self._engine.edge(Action.ACCESS, at), at=at)
         return Ties(
@@ -255,6 +254,11 @@ def addresses_of(host: str, port: int) -> list[str]:
     except (OSError, UnicodeError):
         return []
     return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+def _switches(zone: str, name: str, destination: Destination, caller: Caller) -> list[str]:
+    """Those on the way; what a tunnel carries may change something, as with WebSockets."""
+    return passed(origin=zone, zone=destination.zone, resource=name, client=caller.client, socket=True)
 
 
 def _well_formed(asked: Asked) -> None:

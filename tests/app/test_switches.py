@@ -4,9 +4,9 @@
 from pathlib import Path
 
 import policies
-from app.wiring.switches import ways
+from app.wiring.switches import closable, ways
 from gateway import GatewaySettings
-from gateway.config import OpenHost
+from gateway.config import Destination, EgressSettings, OpenHost
 from policies.zones import Live, Zone, ZoneMatrix
 
 
@@ -38,3 +38,10 @@ def test_only_whence_a_listener_of_the_host_can_be_reached() -> None:
     # One that names no zone stands in those of its listeners; what is taken back there is not closed.
     assert ("branch", "external") in ways(matrix, [OpenHost(role="ca", why="x", listeners=("external",))])
     assert ways(matrix, [OpenHost(role="sso", why="x")]) == [("internal", "internal")]
+
+
+def test_what_has_a_name_can_be_closed_but_for_where_that_is_taken_back() -> None:
+    egress = EgressSettings(destinations={"standards": Destination(hosts=("iso.example",))})
+    found = closable(GatewaySettings(egress=egress))
+    assert {"tax", "ca", "verify", "acme", "standards"} <= set(found)
+    assert not {"audit", "sso", "pdp", "ca-direct", "log"} & set(found)

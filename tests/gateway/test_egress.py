@@ -445,6 +445,26 @@ def test_a_bound_token_opens_the_way_and_is_bound_to_the_place(unit: Gateway) ->
     assert ways.decide(replace(_asked("a.example.org"), credentials=given)).reason is Reason.CREDENTIAL
 
 
+def test_a_client_that_is_shut_gets_no_way_out_and_loses_what_it_has(unit: Gateway) -> None:
+    ways = _ways(unit, resolve=lambda _host, _port: ["93.184.216.34"])
+    pem, _ = certificate("laptop")
+    der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+    x5t = base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
+    token = unit.token(aud=f"https://egress.city.localhost:{unit.site.ports.egress}", cnf={"x5t#S256": x5t})
+    given = proxy_credentials(authorization=f"Bearer {token}", proof="", certificate=pem)
+    asked = replace(_asked("a.example.org"), credentials=given)
+    way = ways.decide(asked)
+    assert way.ties is not None
+    over: list[str] = []
+    unit.sockets.open(way.ties, end=over.append, way_out=True)
+    index = unit.store.next_entry() + 1
+    unit.news.hear([Entry(index=index, event=_event("gateway.switch.shut", object="client=tax"))])
+    assert over == ["switch"]
+    assert ways.decide(asked).reason is Reason.SHUT
+    unit.news.hear([Entry(index=index + 1, event=_event("gateway.switch.reopened", object="client=tax"))])
+    assert ways.decide(asked).reason is None
+
+
 @pytest.mark.parametrize("cut", [0, 1, 5, 9, 60, 200])
 def test_the_name_is_read_whole_or_not_yet(cut: int) -> None:
     hello = _client_hello("Standards.Example.org")
