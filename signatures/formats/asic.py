@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from ..models import Format, Profile
 from ..pades import describing
 from ..pades import inspection as pdf
+from ..pades.gate import looks_like_pdf
 from ..proofs import keys
 from ..proofs.signed_data import NotSignedData, Signer, read, unarmoured
 from . import xades
@@ -55,9 +56,20 @@ def read_file(document: bytes, _content: bytes | None, setting: Setting) -> Foun
             _xml(box, name, setting, found)
         elif _CMS.fullmatch(name):
             _cms(box, name, setting, found)
+    _enclosed(box, found)
     if not found.signatures and not found.unread and _traces(box):
         found.unread.append("signature_unconfirmed")
     return found
+
+
+def _enclosed(box: Container, found: Found, *, but: str = "") -> None:
+    for name in _documents(box):
+        try:
+            if name != but and looks_like_pdf(box.begins(name)):
+                found.enclose(box.read(name))
+        except NotAContainer:
+            # Nobody can open it either, and what is signed was read before.
+            continue
 
 
 def _traces(box: Container) -> bool:
@@ -192,7 +204,8 @@ def read_evidence(document: bytes, _content: bytes | None, setting: Setting) -> 
     if report.failure:
         raise NotAContainer(report.failure)
     found.unread += report.unread
-    found.hidden = report.hidden
+    found.hidden.kinds.update(report.hidden)
+    _enclosed(box, found, but=_REPORT)
     said = _FILES.fullmatch(describing.keywords(box.read(_REPORT)))
     intact = intact and (said is None or hmac.compare_digest(said[1], _list_digest(files)))
     uncovered = sorted(set(files) - {_MIMETYPE, _REPORT}) if said is None else []

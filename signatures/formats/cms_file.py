@@ -20,4 +20,5 @@ def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found
         raise NotSignedData("another document for another viewer")
     for number, signer in enumerate(signed.signers, start=1):
         found.add(signer, setting, format=Format.CMS, name=str(number))
+    found.enclose(signed.content)
     return found

@@ -15,7 +15,7 @@ _HEAD_SIZE, _LISTED_SIZE, _END_SIZE = 30, 46, 22
 _ENCRYPTED, _DESCRIPTOR, _UTF8, _LARGE = 0x1, 0x8, 0x800, 0xFFFFFFFF
 # Fields of a header in which a file has other sizes, or another name, for those programs that read them.
 _SIZES, _NAMES = 0x0001, frozenset({0x7075, 0x6375})
-_PIECE = 64 * 1024
+_PIECE, _FIRST = 64 * 1024, 1024
 
 
 class NotAContainer(ValueError):
@@ -54,21 +54,31 @@ class Container:
         # Bytes that no entry accounts for, or that a viewer takes for another document: another file may be found.
         self.stray = not _accounted_for(document, entries) or poses(document, _papers(document, entries))
 
+    def begins(self, name: str) -> bytes:
+        """The first bytes of one file, by which its kind is known.
+
+        Raises:
+            NotAContainer: it is not there, or damaged.
+        """
+        return self._read(name, _FIRST)
+
     def read(self, name: str) -> bytes:
         """One file.
 
         Raises:
             NotAContainer: it is not there, damaged, or not as long as the directory says.
         """
-        try:
-            with self._zip.open(name) as file:
-                size = self._zip.getinfo(name).file_size
-                content = file.read(size + 1)
-        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError) as error:
-            raise NotAContainer from error
-        if len(content) != size:
+        content = self._read(name, _MOST_BYTES + 1)
+        if len(content) != self._zip.getinfo(name).file_size:
             raise NotAContainer
         return content
+
+    def _read(self, name: str, most: int) -> bytes:
+        try:
+            with self._zip.open(name) as file:
+                return file.read(min(most, self._zip.getinfo(name).file_size + 1))
+        except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError) as error:
+            raise NotAContainer from error
 
 
 def _elsewhere(name: str) -> bool:

@@ -9,10 +9,14 @@ from datetime import datetime
 from typing import Any
 
 from ..models import Chain, Format, Inspection, Level, Modification, Revocation, SealFacts, SignatureFacts
+from ..pades.gate import looks_like_pdf
 from ..pades.grounds import Grounds
+from ..pades.hidden import Hidden, look_into
 from ..proofs.counters import countersigned
 from ..proofs.signed_data import Signer
 from ..proofs.stamps import Surroundings, examine, proven_at
+
+_MOST_ENCLOSED = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +36,9 @@ class Found:
     signatures: list[SignatureFacts] = field(default_factory=list)
     # Signatures that were seen and could not be read, each by a short word.
     unread: list[str] = field(default_factory=list)
-    # What a document in it may hide or do, likewise.
-    hidden: tuple[str, ...] = ()
+    # What the documents in it may hide or do, and how many were searched for that.
+    hidden: Hidden = field(default_factory=Hidden)
+    searched: int = 0
 
     def add(self, signer: Signer, setting: Setting, **more: object) -> None:
         """One signature."""
@@ -43,6 +48,22 @@ class Found:
             self.unread.append("no_certificate")
         else:
             self.signatures.append(_facts(signer, signer.certificate, setting, Where(**more)))  # type: ignore[arg-type]  # fields by name
+
+    def enclose(self, content: bytes | None) -> None:
+        """A document that is signed as so many bytes; if a viewer takes it for a PDF, it is searched as one."""
+        if content is None or not looks_like_pdf(content):
+            return
+        self.searched += 1
+        if self.searched > _MOST_ENCLOSED:
+            self.hidden.kinds.add("unsearched")
+        else:
+            look_into(content, self.hidden)
+
+    @property
+    def whole(self) -> tuple[SignatureFacts, ...]:
+        """All signatures; none of them is over the files elsewhere of which a document shows parts."""
+        outside = tuple(self.hidden.outside)
+        return tuple(replace(each, uncovered=(*each.uncovered, *outside)) for each in self.signatures)
 
 
 @dataclass(frozen=True, kw_only=True)

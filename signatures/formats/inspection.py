@@ -68,8 +68,9 @@ def inspect(
     if len(found.signatures) + len(found.unread) > _MOST_SIGNATURES:
         return Inspection(failure="limits", format=kind)
     stray = tuple(foreign(each) for each in beside)
-    signatures = tuple(replace(each, stamps=(*each.stamps, *stray)) for each in found.signatures)
-    result = Inspection(failure="", signatures=signatures, unread=tuple(found.unread), format=kind, hidden=found.hidden)
+    signatures = tuple(replace(each, stamps=(*each.stamps, *stray)) for each in found.whole)
+    hidden = found.hidden.told
+    result = Inspection(failure="", signatures=signatures, unread=tuple(found.unread), format=kind, hidden=hidden)
     return result if kind in _DETACHED else _apart_from(content, result)
 
 

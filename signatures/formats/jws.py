@@ -10,7 +10,8 @@ import hmac
 import json
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -60,7 +61,18 @@ def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found
             found.unread.append("part_malformed")
         else:
             found.add(signer, setting, format=Format.JWS, name=str(number))
+    found.enclose(content)
+    for each in _held(payload):
+        found.enclose(each)
     return found
+
+
+def _held(payload: bytes | None) -> Iterator[bytes]:
+    """In the clear or in base64url, as the headers say; one that is a document is none in the other form."""
+    if payload is not None:
+        yield payload
+        with suppress(ValueError):
+            yield _plain(payload)
 
 
 @dataclass(frozen=True)

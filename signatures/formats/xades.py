@@ -108,7 +108,18 @@ def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found
             # It signs what stands in itself; what came beside is something else.
             uncovered = (*uncovered, beside(content))
         found.add(one.signer, setting, format=Format.XADES, name=one.name, uncovered=uncovered)
+    found.enclose(content)
+    for each in root.iter(f"{_DS}Object"):
+        found.enclose(_in_base64(each))
     return found
+
+
+def _in_base64(held: Any) -> bytes | None:
+    """How a document that is no XML lies in a signature."""
+    try:
+        return decoded(held.text) if len(held) == 0 else None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

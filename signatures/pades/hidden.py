@@ -5,11 +5,15 @@ Everything that the pages and the form lead to is looked at, wherever it stands:
 script of the document. Fonts that draw other characters than they name are out of reach; pictures are not understood.
 """
 
+import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyhanko.pdf_utils import generic as _generic
+from pyhanko.pdf_utils.decode_limits import DecodeLimits
+from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 # The library annotates only part of itself.
@@ -18,10 +22,12 @@ _LEADING = (generic.IndirectObject, generic.DictionaryObject, generic.ArrayObjec
 
 KINDS = (
     "layers", "printing", "unseen", "switches", "drawn", "form", "scripts", "actions", "leads", "media", "attachments",
-    "unsearched",
+    "unsearched", "after", "unopened",
 )  # fmt: skip
 """All that may be said, in the order in which it is."""
+# Objects of one document, or of all together that lie in one file.
 _MOST_OBJECTS, _MOST_OUTSIDE, _LONGEST = 20_000, 20, 100
+_LAST, _END, _BEHIND = b"startxref", b"%%EOF", re.compile(rb"[^\t\n\x0c\r \0]")
 # What leads away from what is shown: to fonts and colours, to the tree of headings, back to the page, to the proofs.
 _ASIDE = frozenset(
     {"/Parent", "/P", "/Font", "/ColorSpace", "/Metadata", "/StructTreeRoot", "/Dests", "/DSS", "/Length", "/Popup"}
@@ -50,6 +56,8 @@ class Hidden:
     kinds: set[str] = field(default_factory=set)
     # Names of files of which parts are shown and which nobody signed.
     outside: dict[str, None] = field(default_factory=dict)
+    # How many objects may still be looked at.
+    left: int = field(default_factory=lambda: _MOST_OBJECTS)
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -59,14 +67,40 @@ class Hidden:
 
 def hidden(reader: PdfFileReader) -> Hidden:
     """Search the newest revision."""
-    root: Any = reader.root
     found = Hidden()
+    _search(reader, found)
+    return found
+
+
+def look_into(document: bytes, found: Hidden) -> None:
+    """Search a PDF that somebody signed as so many bytes; what it hides is told with the rest of ``found``.
+
+    All of its bytes are signed, so nothing in it changes what the signature is worth: where it cannot be searched, that
+    is told too.
+    """
+    end = document.find(_END, max(0, document.rfind(_LAST)))
+    if end >= 0 and _BEHIND.search(document, end + len(_END)):
+        # Whoever looks for the end from behind finds another one, or none, and takes the last objects that there are.
+        found.kinds.add("after")
+    try:
+        reader = PdfFileReader(io.BytesIO(document), decode_limits=DecodeLimits.for_untrusted_input())
+        if reader.encrypted:
+            found.kinds.add("unopened")
+        else:
+            _search(reader, found)
+    except (PdfDecodeLimitError, MemoryError):
+        found.kinds.add("unsearched")
+    except Exception:  # noqa: BLE001 - the library raises anything for malformed files, and a viewer may open them
+        found.kinds.add("unopened")
+
+
+def _search(reader: PdfFileReader, found: Hidden) -> None:
+    root: Any = reader.root
     _document(root, found)
     for each in _reachable(root, found):
         for entries, look in _LOOKS:
             if not entries.isdisjoint(each):
                 look(each, found)
-    return found
 
 
 def _document(root: Any, found: Hidden) -> None:
@@ -98,7 +132,8 @@ def _reachable(root: Any, found: Hidden) -> Iterator[Any]:
             if each.reference in seen:
                 continue
             seen.add(each.reference)
-            if len(seen) > _MOST_OBJECTS:
+            found.left -= 1
+            if found.left < 0:
                 found.kinds.add("unsearched")
                 return
             each = _followed(each)

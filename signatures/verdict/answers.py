@@ -52,6 +52,10 @@ _HIDDEN = {
     "leads": N_("A button or a link in the document opens another program or file, or sends data."),
     "media": N_("The document holds film, sound or a model, which you do not see on its pages as they stand."),
     "unsearched": N_("The document is too large to be searched to its end for what it may hide."),
+    "after": N_("Something stands after the end of the document: some viewers can show it in the place of the pages."),
+    "unopened": N_(
+        "The PDF that was signed is locked or damaged and cannot be opened here: it was not searched for what it hides."
+    ),
     "scripts": N_("The document holds a script. A viewer that runs it can show something else."),
     "attachments": N_("The document has other files attached, which you do not see on its pages."),
     "actions": N_("The document does something by itself when it is opened or closed."),

@@ -77,7 +77,7 @@ OUTSIDE = {
 }
 
 
-def _draft(replaced: Mapping[int, bytes]) -> bytes:
+def draft(replaced: Mapping[int, bytes]) -> bytes:
     plain = {CATALOG: _ROOT % b"", PAGE: _PAGE % b"", FIELD: _FIELD % b""}
     return forgeries.draft({**plain, **replaced})
 
@@ -89,17 +89,17 @@ def _look(document: bytes, city: City) -> Verdict:
 @pytest.mark.parametrize("name", TOLD)
 def test_each_kind_is_found_where_it_stands(name: str) -> None:
     replaced, told = TOLD[name]
-    found = hidden(PdfFileReader(io.BytesIO(_draft(replaced))))
+    found = hidden(PdfFileReader(io.BytesIO(draft(replaced))))
     assert (set(found.told), found.outside) == (told, {})
 
 
 def test_every_kind_has_its_words() -> None:
-    assert set(KINDS) == {kind for _, told in TOLD.values() for kind in told} | {"unsearched"}
+    assert set(KINDS) == {kind for _, told in TOLD.values() for kind in told} | {"unsearched", "after", "unopened"}
     assert all(answers.hidden(kind) is not None for kind in KINDS)
 
 
 def test_it_is_told_of_a_signed_document_and_changes_nothing(city: City, leaf: Leaf) -> None:
-    signed = documents.signed_with(leaf, _draft(TOLD["a button that starts"][0]))
+    signed = documents.signed_with(leaf, draft(TOLD["a button that starts"][0]))
     verdict = _look(signed, city)
     assert verdict.overall is Overall.TRUSTED
     assert [each.code for each in verdict.problems] == ["stamp_missing", "hidden_leads"]
@@ -107,7 +107,7 @@ def test_it_is_told_of_a_signed_document_and_changes_nothing(city: City, leaf: L
 
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_what_is_shown_from_another_file_is_not_signed(name: str, city: City, leaf: Leaf) -> None:
-    verdict = _look(documents.signed_with(leaf, _draft(OUTSIDE[name])), city)
+    verdict = _look(documents.signed_with(leaf, draft(OUTSIDE[name])), city)
     (one,) = verdict.signatures
     assert (verdict.overall, one.unchanged.code) == (Overall.CANNOT_TELL, "partly_signed")
     assert one.unchanged.words.parameters == {"files": "evil.png"}
@@ -115,9 +115,9 @@ def test_what_is_shown_from_another_file_is_not_signed(name: str, city: City, le
 
 def test_where_the_search_ends_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_OBJECTS", 5)
-    assert "unsearched" in hidden(PdfFileReader(io.BytesIO(_draft({})))).told
+    assert "unsearched" in hidden(PdfFileReader(io.BytesIO(draft({})))).told
 
 
 def test_a_reference_that_leads_nowhere_is_no_damage(city: City, leaf: Leaf) -> None:
     torn = _PAGE.replace(b"/Contents 4 0 R", b"/Contents [ 4 0 R 98 0 R ]") % b""
-    assert _look(documents.signed_with(leaf, _draft({PAGE: torn})), city).overall is Overall.TRUSTED
+    assert _look(documents.signed_with(leaf, draft({PAGE: torn})), city).overall is Overall.TRUSTED

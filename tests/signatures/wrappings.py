@@ -197,10 +197,10 @@ def transformed(leaf: Leaf) -> dict[str, bytes]:
     return found
 
 
-def in_base64(leaf: Leaf) -> bytes:
+def in_base64(leaf: Leaf, content: bytes = made.LETTER) -> bytes:
     """How other programs envelop what is no XML."""
-    signature = made.xades_over([made.Part("#text", made.LETTER, (_BASE64,))], leaf)
-    etree.SubElement(signature, f"{_DS}Object", Id="text").text = encoded(made.LETTER)
+    signature = made.xades_over([made.Part("#text", content, (_BASE64,))], leaf)
+    etree.SubElement(signature, f"{_DS}Object", Id="text").text = encoded(content)
     return _text(signature)
 
 
