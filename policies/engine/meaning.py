@@ -60,7 +60,7 @@ def covered(policy: Policy, others: Sequence[Policy], *, steps: int = 20_000) ->
     search = _searching([policy, *others], steps)
 
     def escapes() -> bool:
-        return _holds(policy.tree, search) and not any(_holds(other.tree, search) for other in others)
+        return _holds(policy, search) and not any(_holds(other, search) for other in others)
 
     try:
         return not _possible(search, escapes)
@@ -117,15 +117,12 @@ def _inner(one: object) -> bool:
     return type(one).__module__.startswith("cedarpy")
 
 
-def _holds(tree: pst.Template, search: _Search) -> bool:
-    match tree.action:
-        case pst.ActionEq(entity=one):
-            actions = frozenset({one.id})
-        case pst.ActionIn(entities=several):
-            actions = frozenset(each.id for each in several)
-        case _:
-            actions = frozenset(map(str, Action))
-    if search.value("action", tuple(map(str, Action))) not in actions:
+def _holds(policy: Policy, search: _Search) -> bool:
+    tree = policy.tree
+    action = search.value("action", tuple(map(str, Action)))
+    if not policy.concerns(action):
+        return False
+    if policy.grouped and isinstance(tree.action, pst.ActionIn) and not search.free((tree.action, action)):
         return False
     if not (_scoped("principal", tree.principal, search) and _scoped("resource", tree.resource, search)):
         return False

@@ -27,7 +27,7 @@ def slices(policies: Sequence[Policy], zones: Iterable[str]) -> dict[Key, cedarp
     found: dict[Key, cedarpy.PolicySet] = {}
     known = sorted(zones)
     for key in ((here, there, str(action)) for here in known for there in known for action in Action):
-        members = [policy for policy in policies if policy.forbids or _can_hold(policy.tree, key)]
+        members = [policy for policy in policies if policy.forbids or _can_hold(policy, key)]
         names = frozenset(policy.id for policy in members)
         if names not in made:
             made[names] = compiled(members)
@@ -59,7 +59,7 @@ class Finer:
 
     def permits(self, key: Key, *, resource_class: str) -> bool:
         """Whether any permit could hold for some resource of that class."""
-        of = (each for each in self._policies if not each.forbids and _can_hold(each.tree, key))
+        of = (each for each in self._policies if not each.forbids and _can_hold(each, key))
         return any(
             all(named.id == resource_class for named in self._named[each.id] if str(named.type) == "Class")
             for each in of
@@ -91,7 +91,7 @@ class _Place:
         for policy in policies:
             if policy.forbids:
                 self._always.append(policy)
-            elif _can_hold(policy.tree, key):
+            elif _can_hold(policy, key):
                 telling = [each for each in named[policy.id] if str(each.type) in _TELLING]
                 if telling:
                     self._by_name[str(telling[0].type), telling[0].id].append((policy, telling))
@@ -141,15 +141,10 @@ def compiled(policies: Sequence[Policy]) -> cedarpy.PolicySet:
     return cedarpy.PolicySet.from_pst(pst.PolicySet(pst.FrozenMap(), pst.FrozenMap(trees), ()))
 
 
-def _can_hold(tree: pst.Template, key: Key) -> bool:
-    here, there, action = key
-    match tree.action:
-        case pst.ActionEq(entity=one) if one.id != action:
-            return False
-        case pst.ActionIn(entities=several) if action not in {one.id for one in several}:
-            return False
-        case _:
-            pass
+def _can_hold(policy: Policy, key: Key) -> bool:
+    tree, (here, there, action) = policy.tree, key
+    if not policy.concerns(action):
+        return False
     if isinstance(tree.resource, pst.ScopeIn) and _other_zone(tree.resource.entity, there):
         return False
     return not any(_rules_out(condition, here, there) for condition in _conditions(tree))

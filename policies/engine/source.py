@@ -13,6 +13,8 @@ from ..models import Code
 from .lint import moments, optional_attributes, reads_time, unsafe_presence_test
 
 _ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
+# Of the schema as Cedar writes it; what else looks like it costs a little and decides nothing.
+_GROUPS = re.compile(r"\baction\b[^{]*?\bin\b")
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Policy:
     # Who answers for it, and why it stands there; released only with both.
     owner: str = ""
     reason: str = ""
+    # Whether the schema puts actions into groups: one that is named may then stand for any other.
+    grouped: bool = False
 
     @property
     def forbids(self) -> bool:
@@ -46,13 +50,17 @@ class Policy:
 
     def timed(self, action: str) -> bool:
         """Whether it reads the time of questions about this action."""
+        return self.concerns(action) and any(reads_time(clause.expr) for clause in self.tree.clauses)
+
+    def concerns(self, action: str) -> bool:
+        """Whether it could be about this action, as far as its scope says."""
         match self.tree.action:
-            case pst.ActionEq(entity=one) if one.id != action:
-                return False
-            case pst.ActionIn(entities=several) if action not in {one.id for one in several}:
-                return False
+            case pst.ActionEq(entity=one):
+                return one.id == action
+            case pst.ActionIn(entities=several):
+                return self.grouped or action in {one.id for one in several}
             case _:
-                return any(reads_time(clause.expr) for clause in self.tree.clauses)
+                return True
 
 
 def read_schema(text: str) -> cedarpy.Schema:
@@ -74,7 +82,7 @@ def read_policies(files: Mapping[str, str], schema_text: str) -> tuple[Policy, .
         PoliciesUnusable: with the file or policy and the reason.
     """
     schema = read_schema(schema_text)
-    optional = optional_attributes(schema_text)
+    optional, grouped = optional_attributes(schema_text), bool(_GROUPS.search(str(schema)))
     found: dict[str, Policy] = {}
     for name, text in sorted(files.items()):
         try:
@@ -87,7 +95,7 @@ def read_policies(files: Mapping[str, str], schema_text: str) -> tuple[Policy, .
         if not validation.validation_passed:
             raise PoliciesUnusable(why=f"{name}: {'; '.join(str(error) for error in validation.errors)}")
         for template in tree.static_policies.values():
-            policy = _policy(name, template)
+            policy = _policy(name, template, grouped=grouped)
             if policy.id in found:
                 raise PoliciesUnusable(why=f"{name}: two policies are called {policy.id}")
             attribute = unsafe_presence_test(template, optional) if policy.forbids else None
@@ -97,14 +105,14 @@ def read_policies(files: Mapping[str, str], schema_text: str) -> tuple[Policy, .
     return tuple(found.values())
 
 
-def _policy(file: str, tree: pst.Template) -> Policy:
+def _policy(file: str, tree: pst.Template, *, grouped: bool) -> Policy:
     identifier = tree.annotations.get("id", "")
     if not _ID.fullmatch(identifier):
         raise PoliciesUnusable(why=f"{file}: {tree.id} has no usable @id")
     owner, reason = tree.annotations.get("owner", "").strip(), tree.annotations.get("reason", "").strip()
     if tree.effect == "permit":
-        return Policy(identifier, None, tree, owner, reason)
+        return Policy(identifier, None, tree, owner, reason, grouped)
     try:
-        return Policy(identifier, Code(tree.annotations.get("code", "")), tree, owner, reason)
+        return Policy(identifier, Code(tree.annotations.get("code", "")), tree, owner, reason, grouped)
     except ValueError as error:
         raise PoliciesUnusable(why=f"{file}: {identifier} explains itself with no known @code") from error

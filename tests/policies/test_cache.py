@@ -20,7 +20,7 @@ from policies.cache import DecisionCache
 from policies.cache import key as key_of
 from policies.engine.lint import moments
 from policies.release import Release
-from policies.service import PolicyEngine
+from policies.service import PolicyEngine, _Force
 from tests.fakes.recorder import ListRecorder
 
 from .conftest import AT, Ask
@@ -359,3 +359,27 @@ def _wait(done: Any) -> None:
     pause = threading.Event()
     while not done():
         pause.wait(0.001)
+
+
+@pytest.mark.parametrize("group", ["everything", "login"])
+def test_a_rule_about_a_group_of_actions_holds_to_the_second_too(
+    group: str, shipped_files: dict[str, bytes], ask: Ask
+) -> None:
+    """The schema is a file of the release like any other: it may put actions into groups, of new names or known."""
+    declared = 'action "everything";\n' if group == "everything" else ""
+    schema = shipped_files["schema.cedarschema"].decode()
+    schema = declared + schema.replace("action access appliesTo", f"action access in [{group}] appliesTo")
+    rule = (
+        '@id("closed") @code("default") @owner("portals") @reason("closed from then on")\n'
+        f'forbid (principal, action in Action::"{group}", resource)\n'
+        f"when {{ context.at >= {int(UNTIL.timestamp())} }};\n"
+        '@id("open") @owner("portals") @reason("open to services")\n'
+        f'permit (principal is Service, action in [Action::"{group}"], resource);\n'
+    )
+    made = Release(shipped_files | {"schema.cedarschema": schema.encode(), "more.cedar": rule.encode()}, version="1")
+    assert made.timed("access")
+    assert made.edge("access", FROM) == int(UNTIL.timestamp())
+    force = _Force(made, CACHE)
+    assert [force.decide(ask(at=at)).allowed for at in (FROM, UNTIL)] == [True, False]
+    assert force.decide(ask(principal_kind="service", at=FROM)).reasons == ("open",)
+    assert not [each for each in made.needless() if each.policy in ("closed", "open")]
