@@ -3,15 +3,17 @@
 
 signxml says whether a signature verifies; what it covers is ours to say. A reference to a part of a document, an
 identifier that stands there twice and a document type are how signatures are wrapped around other content, so nothing
-but the whole document, the whole object or a named file counts as covered.
+but the whole document, the whole object or a named file counts as covered. What stands as a countersignature is told of
+the signature that it stands in, and of nothing else.
 """
 
 import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from cryptography import x509
@@ -44,12 +46,39 @@ DIGESTS = {
 # Whose elements may stand unsigned within a signature: no reader shows them as content.
 _OWN = (
     "{http://www.w3.org/2000/09/xmldsig#}",
+    "{http://www.w3.org/2009/xmldsig11#}",
+    "{http://www.w3.org/2001/10/xml-exc-c14n#}",
     "{http://uri.etsi.org/01903/v1.3.2#}",
     "{http://uri.etsi.org/01903/v1.4.1#}",
 )
+# What a countersignature stands in, from the nearest.
+_AROUND = [
+    f"{_XADES}CounterSignature",
+    f"{_XADES}UnsignedSignatureProperties",
+    f"{_XADES}UnsignedProperties",
+    f"{_XADES}QualifyingProperties",
+    f"{_DS}Object",
+    f"{_DS}Signature",
+]
 _IDENTIFIERS = frozenset({"Id", "ID", "id"})
 _MOST = 20
 Resolve = Callable[[str], bytes | None]
+# Of a countersignature that cannot be read.
+_NOBODY = Signer(
+    certificate=None,
+    others=(),
+    digest_matches=False,
+    signature_verifies=False,
+    claimed_at=None,
+    algorithm="",
+    weak=False,
+    other_certificate=False,
+    signature=b"",
+    tokens=(),
+    archived=False,
+    lists=(),
+    answers=(),
+)
 
 
 class _Chosen(XMLVerifier):
@@ -137,17 +166,64 @@ class XmlSignature:
 
 
 def signatures(root: Any, resolve: Resolve, *, beside: bool) -> Iterator[XmlSignature | str]:
-    """Each signature of a document, or a short word where one cannot be read; ``resolve`` finds files by name."""
+    """Each signature of a document, or a short word where one cannot be read; ``resolve`` finds files by name.
+
+    Those that stand as countersignatures come with the signature that they stand in.
+    """
     nodes = list(root.iter(f"{_DS}Signature"))
     if len(nodes) > _MOST:
         yield "limits"
-    for number, node in enumerate(nodes[:_MOST]):
-        try:
-            yield _read(root, node, number, resolve, beside=beside)
-        except (UnsupportedAlgorithm, InvalidInput, KeyError):
-            yield "unknown_algorithm"
-        except (SignXMLException, ValueError, TypeError, AttributeError):
-            yield "part_malformed"
+    found = [(node, _tried(root, node, number, resolve, beside=beside)) for number, node in enumerate(nodes[:_MOST])]
+    counters = [(_outermost(node), _counter(node, one)) for node, one in found if _countersigned(node) is not None]
+    for node, one in found:
+        if _countersigned(node) is not None:
+            continue
+        own = tuple(each for above, each in counters if above is node)
+        yield one if isinstance(one, str) else replace(one, signer=replace(one.signer, counters=own))
+
+
+def _tried(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) -> XmlSignature | str:
+    try:
+        return _read(root, node, number, resolve, beside=beside)
+    except (UnsupportedAlgorithm, InvalidInput, KeyError):
+        return "unknown_algorithm"
+    except (SignXMLException, etree.LxmlError, ValueError, TypeError, AttributeError):
+        return "part_malformed"
+
+
+def _countersigned(node: Any) -> Any | None:
+    """The signature in whose unsigned properties another stands as a countersignature."""
+    above = list(islice(node.iterancestors(), len(_AROUND)))
+    return above[-1] if [each.tag for each in above] == _AROUND else None
+
+
+def _outermost(node: Any) -> Any:
+    while (above := _countersigned(node)) is not None:
+        node = above
+    return node
+
+
+def _counter(node: Any, one: XmlSignature | str) -> Signer:
+    """What stands as a countersignature; one that is none proves nothing, as one that cannot be read."""
+    if isinstance(one, str):
+        return _NOBODY
+    above = _countersigned(node)
+    sound = above is _outermost(node) and _over_value(node, above)
+    return one.signer if sound else replace(one.signer, digest_matches=False)
+
+
+def _over_value(node: Any, above: Any) -> bool:
+    """Whether it is over the value of that signature, and besides over nothing but what stands in itself."""
+    value = above.find(f"{_DS}SignatureValue")
+    named = {f"#{each}" for each in _identifiers(value)}
+    inside = {f"#{each}" for part in node.iterdescendants() for each in _identifiers(part)}
+    references = list(node.iterfind(f"{_DS}SignedInfo/{_DS}Reference"))
+    over = [each for each in references if each.get("URI") in named]
+    return (
+        len(over) == 1
+        and _plain(over[0], value, enveloped=False)
+        and all(each.get("URI") in inside for each in references if each is not over[0])
+    )
 
 
 def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) -> XmlSignature | str:
@@ -172,14 +248,14 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
     reached = {uri[1:] for uri in whole if uri and _LOCAL.fullmatch(uri)}
     objects = [each for each in node.iterfind(f"{_DS}Object") if not _only_properties(each)]
     covered = [each for each in objects if reached.intersection(_identifiers(each))]
-    properties = node.find(f".//{_XADES}SignedProperties")
+    properties = next(_of(node, f"{_XADES}SignedProperties"), None)
     signed_properties = properties is not None and any(
         reference.get("Type") == _PROPERTIES and reference.get("URI") == f"#{properties.get('Id')}"
         for reference in references
     )
     other = not signed_properties or _names_another(properties, shown[0])
     values = node.find(f"{_DS}SignatureValue")
-    unsigned = node.find(f".//{_XADES}UnsignedSignatureProperties")
+    unsigned = next(_of(node, f"{_XADES}UnsignedSignatureProperties"), None)
     method = str(node.find(f"{_DS}SignedInfo/{_DS}SignatureMethod").get("Algorithm"))
     digests = {str(each.get("Algorithm")) for each in node.iterfind(f"{_DS}SignedInfo//{_DS}DigestMethod")}
     return XmlSignature(
@@ -196,10 +272,10 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
             or method.endswith("sha1"),
             other_certificate=other and properties is not None,
             signature=_stamped(values, unsigned),
-            tokens=tuple(_values(unsigned, "SignatureTimeStamp", "EncapsulatedTimeStamp")),
+            tokens=tuple(_values(node, "SignatureTimeStamp", "EncapsulatedTimeStamp")),
             archived=False,
-            lists=tuple(_values(unsigned, "CRLValues", "EncapsulatedCRLValue")),
-            answers=tuple(_values(unsigned, "OCSPValues", "EncapsulatedOCSPValue")),
+            lists=tuple(_values(node, "CRLValues", "EncapsulatedCRLValue")),
+            answers=tuple(_values(node, "OCSPValues", "EncapsulatedOCSPValue")),
             value=decoded(values.text),
         ),
         enveloped=bool(here & whole),
@@ -211,7 +287,7 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
 
 def _stamped(values: Any, unsigned: Any) -> bytes:
     """What a time-stamp is over: the signature's value as an element, in the form that stands beside the stamp."""
-    said = unsigned.find(f".//{_XADES}SignatureTimeStamp/{_DS}CanonicalizationMethod") if unsigned is not None else None
+    said = unsigned.find(f"{_XADES}SignatureTimeStamp/{_DS}CanonicalizationMethod") if unsigned is not None else None
     method = "" if said is None else str(said.get("Algorithm"))
     exclusive, comments = method.startswith(_EXCLUSIVE), method.endswith("WithComments")
     found: bytes = etree.tostring(values, method="c14n", exclusive=exclusive, with_comments=comments)
@@ -228,7 +304,11 @@ def _nothing_else(root: Any) -> bool:
 
 def _smuggled(node: Any) -> bool:
     """Whether somebody put in properties of their own, or elements of another language among those nobody signs."""
-    if sum(1 for _ in node.iter(f"{_XADES}SignedProperties")) > 1:
+    counters = [each for each in node.iterdescendants(f"{_DS}Signature") if _countersigned(each) is not None]
+    theirs = sum(1 for each in counters for _ in _of(each, f"{_XADES}SignedProperties"))
+    if sum(1 for _ in node.iter(f"{_XADES}SignedProperties")) - theirs > 1:
+        return True
+    if not all(_only_properties(held) for each in counters for held in each.iterfind(f"{_DS}Object")):
         return True
     unsigned = node.iterfind(f".//{_XADES}UnsignedProperties")
     return any(isinstance(each.tag, str) and not each.tag.startswith(_OWN) for part in unsigned for each in part.iter())
@@ -306,10 +386,20 @@ def _claimed(properties: Any) -> datetime | None:
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _values(unsigned: Any, around: str, name: str) -> Iterator[bytes]:
-    if unsigned is None:
-        return
-    for each in list(unsigned.iterfind(f".//{_XADES}{around}/{_XADES}{name}"))[:_MOST]:
+def _of(node: Any, tag: str) -> Iterator[Any]:
+    """What is a signature's own, and not of one that stands within it."""
+    return (each for each in node.iter(tag) if next(each.iterancestors(f"{_DS}Signature"), None) is node)
+
+
+def _values(node: Any, around: str, name: str) -> Iterator[bytes]:
+    """Of what stands unsigned with a signature."""
+    own = [
+        each
+        for part in _of(node, f"{_XADES}UnsignedSignatureProperties")
+        for each in part.iterfind(f".//{_XADES}{around}/{_XADES}{name}")
+        if next(each.iterancestors(f"{_DS}Signature")) is node
+    ]
+    for each in own[:_MOST]:
         yield decoded(each.text)
 
 

@@ -210,7 +210,7 @@ def xades(
     to = "#letter" if named else None
     root = signer.sign(letter, key=leaf.key, cert=shown, always_add_key_value=False, reference_uri=to)
     if by is not None:
-        _stamp(root, by, stamped_at or at, over, lists)
+        stamp(root, by, stamped_at or at, over, lists)
     found: bytes = etree.tostring(root)
     return found
 
@@ -288,8 +288,31 @@ def xades_over(
     shown = leaf.pem.decode() + leaf.chain.decode()
     root = signer.sign(b"", key=leaf.key, cert=shown, always_add_key_value=False)
     if by is not None:
-        _stamp(root, by, at, over, lists, exclusive=True)
+        stamp(root, by, at, over, lists, exclusive=True)
     return root
+
+
+def countersigned(document: bytes, counters: Sequence[Any]) -> bytes:
+    """The same XML with these signatures among the properties that its signature does not sign."""
+    root = etree.fromstring(document)
+    ns = "{http://uri.etsi.org/01903/v1.3.2#}"
+    above = next(root.iter(f"{ns}QualifyingProperties"))
+    for name in ("UnsignedProperties", "UnsignedSignatureProperties"):
+        found = above.find(f"{ns}{name}")
+        above = etree.SubElement(above, f"{ns}{name}") if found is None else found
+    for each in counters:
+        etree.SubElement(above, f"{ns}CounterSignature").append(each)
+    found_: bytes = etree.tostring(root)
+    return found_
+
+
+def named_value(document: bytes, name: str = "value") -> tuple[bytes, bytes]:
+    """The same XML with a name for the value of its signature, and that value as it is countersigned."""
+    root = etree.fromstring(document)
+    value = next(root.iter(f"{_DS}SignatureValue"))
+    value.set("Id", name)
+    alone = etree.fromstring(etree.tostring(value, with_tail=False))
+    return etree.tostring(root), etree.tostring(alone, method="c14n", exclusive=True)
 
 
 def asic_xades(files: Mapping[str, bytes], leaf: Leaf, *, more: Mapping[str, bytes] | None = None, **how: Any) -> bytes:
@@ -305,7 +328,7 @@ def signed_files(files: Mapping[str, bytes], leaf: Leaf, **how: Any) -> bytes:
     return found
 
 
-def _stamp(
+def stamp(
     root: Any, by: Leaf, at: datetime, over: bytes | None, lists: Sequence[bytes], *, exclusive: bool = False
 ) -> None:
     """With ``exclusive`` the stamp says in which form it is over the value, so that this may stand anywhere."""
