@@ -64,7 +64,8 @@ def _read(token: str, digest: str) -> str:
     except (binascii.Error, ValueError) as error:
         raise NotAQuestion(field="page.token") from error
     match found:
-        case [str(of), str(after)] if of == digest:
+        # Any name may stand there, but no text that no table could be asked about.
+        case [str(of), str(after)] if of == digest and after.isprintable():
             return after
         case _:
             raise NotAQuestion(field="page.token")

@@ -302,7 +302,7 @@ class DecisionPoint:
         code = _UNAVAILABLE if decision is None else decision.code
         said: dict[str, str | int | bool] = {"point": caller, "reason": code}
         if request is not None:
-            said |= {"action": request.action} | dict(noted(request))
+            said |= {"action": _known_action(request.action)} | dict(noted(request))
         if decision is not None and decision.reasons:
             said["policies"] = " ".join(decision.reasons)
         if decision is not None and decision.shadow:
@@ -340,7 +340,7 @@ class DecisionPoint:
         number = secrets.token_hex(16)
         said: dict[str, str | int | bool] = {"point": caller, "reason": reason, "results": results}
         if asked.action:
-            said["action"] = asked.action if asked.action in set(Action) else "other"
+            said["action"] = _known_action(asked.action)
         self._recorder.record(
             Event(
                 key=number,
@@ -470,6 +470,11 @@ class DecisionPoint:
             record_class=_text(said, "record_class"),
             to_zone=_text(said, "zone"),
         )
+
+
+def _known_action(name: str) -> str:
+    """As it is told to the log's clear part, where no free text stands."""
+    return name if name in set(Action) else "other"
 
 
 def _of_route(request: DecisionRequest, route: Route, *, path: str) -> DecisionRequest:

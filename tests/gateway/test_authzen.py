@@ -21,6 +21,7 @@ from audit.models_rules import check
 from core.errors import Unavailable
 from directory import Device, Proofing
 from gateway import GatewaySettings
+from gateway.authzen import page_of, token_of
 from gateway.config import EnforcementPoint
 from policies import Decision, DecisionRequest
 from policies.bundle import read_source
@@ -163,6 +164,12 @@ def test_a_denial_is_an_answer_and_says_what_would_help(
     if code == "assurance":
         assert (found["context"]["acr_values"], found["context"]["amr_values"]) == ("1", ["pwd"])
     assert point.recorder.events[-1].outcome is Outcome.DENIED
+
+
+@pytest.mark.parametrize("path", ["evaluation", "search/resource"])
+def test_no_free_text_stands_in_the_clear_part_of_the_record(point: Gateway, path: str) -> None:
+    said(point, path, changed(action={"name": "call Zhang San, 110101199003074514"}))
+    assert point.recorder.events[-1].attributes["action"] == "other"
 
 
 def test_nobody_is_surer_of_a_person_than_the_directory(point: Gateway) -> None:
@@ -469,6 +476,15 @@ def test_a_token_belongs_to_its_question(point: Gateway) -> None:
         assert post(point, elsewhere, mine, **headers).status_code == 400, elsewhere
     for parts in ({"action": {"name": "sign"}}, {"context": {"zone": "internal"}}, {"more": 1}):
         assert post(point, "search/resource", {**changed(**parts), "page": {"token": token}}).status_code == 400
+
+
+@pytest.mark.parametrize("after", ["\0", "\ud800", "a\n"])
+def test_a_token_that_somebody_made_up_is_400(point: Gateway, after: str) -> None:
+    asked = {**ONE, "page": {"limit": 1}}
+    for path in ("search/subject", "search/resource"):
+        place = page_of(asked, wanted=path.partition("/")[2], caller="mesh")
+        page = {"page": {"limit": 1, "token": token_of(place, after)}}
+        assert post(point, path, {**asked, **page}).status_code == 400
 
 
 def test_an_enforcement_point_has_its_share_and_takes_nobody_elses(tmp_path: Path) -> None:
