@@ -74,7 +74,12 @@ class OutboxRows(Protocol):
 
 
 class Relay:
-    """Drains one outbox in the background, at once when nudged; ``source`` is the role whose outbox it is."""
+    """Drains one outbox in the background, at once when nudged; ``source`` is the role whose outbox it is.
+
+    What comes within ``interval`` seconds of that goes together, no later than what another process of the role put
+    there: each round is a transaction of the owner's, for which whoever writes waits, and where many come every act
+    would pay for a round.
+    """
 
     def __init__(
         self, outbox: OutboxRows, recorder: Recorder, *, source: str, clock: Clock, lock: Path, interval: float = 0.05
@@ -106,15 +111,7 @@ class Relay:
             OutboxFull: a row cannot be delivered, and no more can be set aside; it stays, and stops those behind it.
             BadEvent: the log does not even take the word that a row was set aside; somebody has to look.
         """
-        # Several workers look twenty times a second, and hardly ever is there anything: not worth a lock.
-        if not self._outbox.head():
-            return
-        with self._alone():
-            while rows := self._outbox.head():
-                if len(rows) >= _TOGETHER and isinstance(self._recorder, _TakesMany):
-                    self._deliver_together(_piece(rows), self._recorder)
-                else:
-                    self._deliver(rows)
+        self._drain(gathered=0.0)
 
     def standing(self) -> Mapping[str, int]:
         """What a probe tells of the outbox: numbers only."""
@@ -129,6 +126,18 @@ class Relay:
         self._nudged.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
+
+    def _drain(self, *, gathered: float) -> None:
+        # Several workers look twenty times a second, and hardly ever is there anything: not worth a lock.
+        if not self._outbox.head():
+            return
+        with self._alone():
+            while rows := self._outbox.head():
+                if len(rows) >= _TOGETHER and isinstance(self._recorder, _TakesMany):
+                    self._deliver_together(_piece(rows), self._recorder)
+                else:
+                    self._deliver(rows)
+                    self._stopping.wait(gathered)
 
     def _deliver(self, rows: Sequence[Waiting]) -> None:
         delivered: list[int] = []
@@ -213,7 +222,7 @@ class Relay:
 
     def _drained(self) -> bool:
         try:
-            self.drain()
+            self._drain(gathered=self._interval)
         except (TallygateError, OSError) as error:
             _log.warning("outbox_waits", error=str(error))
             return False

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Connection, MetaData, String, Table, Text, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from audit import Event
@@ -58,6 +58,15 @@ class SigningState(StrEnum):
     MADE = "made"
     # It ended without a sealed document.
     FAILED = "failed"
+
+
+# Of every seal; to build them again each time would cost more than to carry them out.
+_INTENDED = insert(_signings)
+_FINISHED = (
+    update(_signings)
+    .where(_signings.c.key == bindparam("ended"), _signings.c.state == SigningState.INTENDED.value)
+    .values(state=bindparam("as"))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,19 +152,19 @@ class Store:
         Raises:
             WishUsed: one was intended by the same decision already.
         """
-        row = insert(_signings).values(
-            key=signing.key,
-            organisation=signing.organisation,
-            actor=signing.actor,
-            commitment=signing.commitment,
-            serial=signing.serial,
-            state=SigningState.INTENDED.value,
-            at=signing.at.astimezone(UTC).isoformat(),
-            decision=signing.decision,
-        )
+        row = {
+            "key": signing.key,
+            "organisation": signing.organisation,
+            "actor": signing.actor,
+            "commitment": signing.commitment,
+            "serial": signing.serial,
+            "state": SigningState.INTENDED.value,
+            "at": signing.at.astimezone(UTC).isoformat(),
+            "decision": signing.decision,
+        }
         try:
             with self._database.transaction() as connection:
-                connection.execute(row)
+                connection.execute(_INTENDED, row)
         except IntegrityError as error:
             # The keys are drawn at random; what came twice is the decision.
             raise WishUsed from error
@@ -166,16 +175,14 @@ class Store:
         Raises:
             OutboxFull: the record cannot keep up; the sealing has not ended and its document must not leave.
         """
+        # What needs no turn is done before it comes.
+        told = [] if outcome is None else [(outcome.key, self._encode(outcome))]
         with self._database.transaction() as connection:
-            changed = connection.execute(
-                update(_signings)
-                .where(_signings.c.key == key, _signings.c.state == SigningState.INTENDED.value)
-                .values(state=state.value)
-            )
+            changed = connection.execute(_FINISHED, {"ended": key, "as": state.value})
             if changed.rowcount != 1:
                 return False
-            if outcome is not None:
-                self._put(connection, outcome)
+            if told:
+                _outbox.put_all(connection, told)
         return True
 
     def by_decision(self, decision: str) -> tuple[Signing, SigningState] | None:

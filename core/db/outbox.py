@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     func,
     insert,
     select,
@@ -92,6 +93,11 @@ class Outbox:
         )
         self._capacity = capacity
         self._most_aside = most_aside
+        # Built once: every act puts a row, and most of the cost would be to build these again.
+        self._insert = insert(self.table)
+        self._oldest = select(self.table).order_by(self.table.c.position).limit(bindparam("most"))
+        self._delivered = self.table.delete().where(self.table.c.position.in_(bindparam("gone", expanding=True)))
+        self._counts = {table: select(func.count()).select_from(table) for table in (self.table, self.aside)}
 
     def put(self, connection: Connection, *, key: str, body: bytes) -> None:
         """Append.
@@ -111,16 +117,15 @@ class Outbox:
             return
         if self.depth(connection) + len(rows) > self._capacity:
             raise OutboxFull
-        connection.execute(insert(self.table), [{"key": key, "body": body} for key, body in rows])
+        connection.execute(self._insert, [{"key": key, "body": body} for key, body in rows])
 
     def head(self, connection: Connection, *, limit: int = 256) -> list[Waiting]:
         """The oldest rows in order."""
-        query = select(self.table).order_by(self.table.c.position).limit(limit)
-        return [Waiting(row.position, row.key, row.body) for row in connection.execute(query)]
+        return [Waiting(row.position, row.key, row.body) for row in connection.execute(self._oldest, {"most": limit})]
 
     def drop(self, connection: Connection, positions: list[int]) -> None:
         """Remove delivered rows."""
-        connection.execute(self.table.delete().where(self.table.c.position.in_(positions)))
+        connection.execute(self._delivered, {"gone": positions})
 
     def set_aside(self, connection: Connection, row: Waiting, aside: Aside, *, instead: Waiting) -> None:
         """Keep a row where nobody delivers it; ``instead`` takes its place in the order.
@@ -148,7 +153,7 @@ class Outbox:
         return self._count(connection, self.table)
 
     def _count(self, connection: Connection, table: Table) -> int:
-        return connection.execute(select(func.count()).select_from(table)).scalar_one()
+        return connection.execute(self._counts[table]).scalar_one()
 
 
 class Drain:

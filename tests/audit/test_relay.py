@@ -286,6 +286,33 @@ def test_a_nudge_delivers_at_once_and_a_log_that_was_down_is_tried_again(lock: P
     assert recorder.events == [one]
 
 
+def test_what_comes_close_behind_goes_together(lock: Path) -> None:
+    """Each round is a transaction that whoever writes waits for; the first row of a quiet moment waits for nothing."""
+
+    class Rounds(MemoryOutbox):
+        gone: tuple[int, ...] = ()
+
+        def head(self) -> list[Waiting]:
+            return list(self.rows)
+
+        def drop(self, positions: list[int]) -> None:
+            self.gone = (*self.gone, len(positions))
+            super().drop(positions)
+
+    outbox, recorder = Rounds([]), ListRecorder()
+    running = relay(outbox, recorder, lock, clock=SystemClock(), interval=0.5)
+    running.start()
+    events = [event() for _ in range(4)]
+    for number, one in enumerate(events):
+        outbox.rows = [*outbox.rows, Waiting(number, one.key, encode_event(one))]
+        running.nudge()
+        if not number:
+            wait_for(lambda: outbox.gone == (1,))
+    wait_for(lambda: not outbox.rows)
+    running.stop()
+    assert (outbox.gone, recorder.events) == ((1, 3), events)
+
+
 def test_what_nobody_foresaw_delays_and_does_not_end_the_relay(lock: Path) -> None:
     class Damaged(MemoryOutbox):
         asked = 0
