@@ -322,7 +322,7 @@ def _named_lists(
         key = load_pem_public_key(list_key.read_bytes()) if list_key else None
         if not isinstance(key, EllipticCurvePublicKey):
             raise click.UsageError("--trust-list needs the list's public key (P-256) with --list-key")
-        found.append(("own", read_own(own.read_bytes(), key, at=today).trust()))
+        found.append(("", read_own(own.read_bytes(), key, at=today).trust()))
     if etsi is not None:
         if etsi_signer is None:
             raise click.UsageError("--etsi-list needs the certificate that signed it with --etsi-signer")
@@ -333,7 +333,7 @@ def _named_lists(
 
 
 def _merged(named: list[tuple[str, Trust]], trust: Sequence[Path]) -> Trust:
-    return merged([*named, ("files", anchors.of_files(trust))] if trust else named)
+    return merged([*named, ("", anchors.of_files(trust))] if trust else named)
 
 
 def _start(configuration: Path | None, trust: Sequence[Path], crl: Sequence[Path]) -> tuple[Trust, list[bytes]]:

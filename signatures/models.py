@@ -103,7 +103,8 @@ class CertificateFacts:
     not_before: datetime
     not_after: datetime
     chain: Chain
-    # Name of the site's issuing authority ("people", "organisations"), empty for foreign ones.
+    # Name of the site's issuing authority ("people", "organisations"); of another's list: the list's, a slash, and what
+    # the list calls it, if anything. Empty where only the site's own root knows it.
     authority: str
     # The certificate and its issuing authority are meant for signing documents.
     purpose: bool
@@ -391,6 +392,8 @@ class Trust:
     purposes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     # Certificates that a state supervises as issuers of qualified certificates, by their SHA-256.
     qualified: frozenset[str] = frozenset()
+    # On which list of another a root stands, by its SHA-256; those that are not named: the site's own.
+    keepers: Mapping[str, str] = field(default_factory=dict)
 
 
 class SealState(StrEnum):

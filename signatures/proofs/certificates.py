@@ -60,6 +60,7 @@ class Assessor:
         self._periods = trust.periods
         self._purposes = trust.purposes
         self._qualified = trust.qualified
+        self._keepers = trust.keepers
         self._roots = [_Issuer(x509.load_pem_x509_certificate(root.encode()), "") for root in trust.roots]
         self._issuers = [
             _Issuer(x509.load_pem_x509_certificate(text.encode()), name) for name, text in trust.issuers.items()
@@ -138,7 +139,7 @@ class Assessor:
         meant = _STAMPING if stamping else _SIGNING
         if path and not constraints.allow(own, [each.certificate for each in path], purposes=meant):
             chain = Chain.BROKEN
-        authority = path[0].authority if path else ""
+        authority = self._authority(path)
         issuer = path[0].certificate if path else None
         status = _status(own, issuer, moment, between) if issuer else _Status(Revocation.UNAVAILABLE)
         revocation = status.revocation
@@ -201,6 +202,13 @@ class Assessor:
                     unsaid = unsaid or (found.certificate, above.certificate)
             current = found.certificate
         return Chain.UNKNOWN, [], None
+
+    def _authority(self, path: Sequence[_Issuer]) -> str:
+        """What its list calls the issuer; at least that it stands on another's, for its name may be ours."""
+        if not path:
+            return ""
+        keeper = self._keepers.get(_name(path[-1].certificate), "")
+        return path[0].authority or (f"{keeper}/" if keeper else "")
 
     def _published(self, issuer: x509.Certificate) -> bool:
         """Whether a trust list names it: it stays trusted without a word of its own for as long as it stands there."""

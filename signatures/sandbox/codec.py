@@ -76,6 +76,7 @@ def encode_trust(trust: Trust) -> dict[str, Any]:
         "periods": periods,
         "purposes": {name: sorted(found) for name, found in trust.purposes.items()},
         "qualified": sorted(trust.qualified),
+        "keepers": dict(trust.keepers),
     }
 
 
@@ -88,6 +89,7 @@ def decode_trust(header: Mapping[str, Any]) -> Trust:
         periods={name: (_moment(start), _moment(end)) for name, (start, end) in header["periods"].items()},
         purposes={name: frozenset(found) for name, found in header["purposes"].items()},
         qualified=frozenset(header["qualified"]),
+        keepers=header["keepers"],
     )
 
 

@@ -105,6 +105,8 @@ def test_a_trust_list_is_all_that_the_terminal_needs(folder: Path) -> None:
         lists = ["--crl", str(folder / "organisations.crl")]
         said = CliRunner().invoke(verify, [str(folder / "sealed.pdf"), *start, *lists])
         assert said.exit_code == code, said.output
+        # Whoever names a list names their own.
+        assert "stands on the trust list" not in said.output
 
 
 def test_a_folder_gets_a_table_with_a_line_for_each_file(folder: Path, current: Leaf) -> None:

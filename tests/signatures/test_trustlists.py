@@ -103,6 +103,52 @@ def test_another_list_cannot_lengthen_what_ours_ended(city: City, leaf: Leaf) ->
     assert look(bare, merged([("ours", ours), ("theirs", theirs)]), city).overall is Overall.NOT_TRUSTED
 
 
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"until": NOW - 20 * DAY},
+        {"since": NOW + DAY},
+        {"only": "stamp"},
+        {"until": NOW - 20 * DAY, "authority": "root"},
+    ],
+)
+def test_another_list_cannot_end_what_ours_trusts(theirs: dict[str, Any], city: City, leaf: Leaf) -> None:
+    signed = made.cades(made.LETTER, [leaf], at=SIGNED)
+    own, root = city.trust(), Entry(certificate=made.own(city.root.certificate), **theirs)
+    assert look(signed, a_list([root]).trust(), city).overall is not Overall.TRUSTED
+    assert look(signed, merged([("", own), ("harbour", a_list([root]).trust())]), city).overall is Overall.TRUSTED
+
+
+@pytest.mark.parametrize("authority", ["", "machines"])
+def test_another_list_lets_nobody_sign_whom_ours_does_not(authority: str, city: City) -> None:
+    device = made.cades(made.LETTER, [city.devices.leaf("Router")], at=SIGNED)
+    entry = Entry(certificate=made.own(city.devices.certificate), authority=authority, signs=True, only="sign")
+    joined = merged([("", city.trust()), ("harbour", a_list([entry]).trust())])
+    assert look(device, joined, city).signatures[0].issuer.code == "wrong_purpose"
+
+
+def test_what_ours_trusts_for_longer_than_a_state_does_is_qualified_no_more(city: City) -> None:
+    keeper, name = city.people.leaf("Keeper"), hashlib.sha256(made.own(city.root.certificate)).hexdigest()
+    for withdrawn, qualified in ((None, True), (NOW - DAY, False)):
+        listed = read_etsi(state_list(city, keeper, withdrawn=withdrawn), [made.der(keeper)], at=NOW)
+        assert (name in merged([("", city.trust()), ("state", listed)]).qualified) is qualified
+
+
+def test_a_root_of_another_list_is_told_by_its_list_too(city: City, leaf: Leaf) -> None:
+    abroad = City()
+    for listed in (abroad.root, abroad.organisations):
+        entry = Entry(certificate=made.own(listed.certificate), only="sign")
+        joined = merged([("", city.trust()), ("harbour", a_list([entry]).trust())])
+        for signer, told in ((leaf, []), (abroad.seal(), ["harbour"])):
+            document = made.cades(made.LETTER, [signer], at=SIGNED)
+            grounds = Grounds(joined, [*city.lists(), *abroad.lists()])
+            found = inspect(document, grounds=grounds, profile=Profile.STRICT, at=NOW)
+            verdict = judge(document, found, profile=Profile.STRICT, at=NOW)
+            assert verdict.overall is Overall.TRUSTED
+            named = [each.words.parameters["list"] for each in verdict.problems if each.code == "issuer_of_another"]
+            assert named == told
+
+
 def test_an_issuer_of_another_list_is_told_by_its_list_for_its_name_may_be_ours(city: City, leaf: Leaf) -> None:
     abroad = City()
     joined = merged([("", city.trust()), ("harbour", abroad.trust())])
