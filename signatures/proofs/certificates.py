@@ -49,7 +49,10 @@ _MOST_REMEMBERED = 256
 class _Issuer:
     certificate: x509.Certificate
     # Name among the site's issuing authorities, "" for roots and strangers.
-    authority: str
+    authority: str = ""
+    root: bool = False
+    # The list that names it, "" for the site's own; None: it came with a document.
+    listed: str | None = None
 
 
 class Assessor:
@@ -61,10 +64,15 @@ class Assessor:
         self._purposes = trust.purposes
         self._qualified = trust.qualified
         self._keepers = trust.keepers
-        self._roots = [_Issuer(x509.load_pem_x509_certificate(root.encode()), "") for root in trust.roots]
+        self._roots = [self._root(x509.load_pem_x509_certificate(root.encode())) for root in trust.roots]
         self._issuers = [
-            _Issuer(x509.load_pem_x509_certificate(text.encode()), name) for name, text in trust.issuers.items()
+            _Issuer(x509.load_pem_x509_certificate(text.encode()), name, listed=name.rpartition("/")[0])
+            for name, text in trust.issuers.items()
         ]
+        # Ours before another's: nobody speaks for a key of which ours speaks.
+        self._known: dict[x509.Name, list[_Issuer]] = {}
+        for each in sorted([*self._roots, *self._issuers], key=lambda one: bool(one.listed)):
+            self._known.setdefault(each.certificate.subject, []).append(each)
         self._lists = _read_lists(lists)
         # What issuers said when they were asked because of one document.
         self._asked_lists: list[x509.CertificateRevocationList] = []
@@ -132,8 +140,9 @@ class Assessor:
             asked_lists=self._asked_lists,
             asked_answers=self._asked_answers,
         )
-        chain, path, unsaid = self._climb(own, [*self._issuers, *(_Issuer(found, "") for found in between)], moment)
-        if any(not self._is_for(each.certificate, _STAMP if stamping else _SIGN) for each in path):
+        purpose = _STAMP if stamping else _SIGN
+        chain, path, unsaid = self._climb(own, [_Issuer(found) for found in between], moment, purpose)
+        if any(not self._is_for(each.certificate, purpose) for each in path):
             # Trusted, but for something else: as good as a stranger here.
             chain, path, unsaid = Chain.UNKNOWN, [], None
         meant = _STAMPING if stamping else _SIGNING
@@ -177,38 +186,51 @@ class Assessor:
         return facts, moment.instants
 
     def _climb(
-        self, own: x509.Certificate, between: list[_Issuer], moment: "_Moment"
+        self, own: x509.Certificate, between: Sequence[_Issuer], moment: "_Moment", purpose: str
     ) -> tuple[Chain, list[_Issuer], tuple[x509.Certificate, x509.Certificate] | None]:
         """And the first issuer on the way of which nothing is known, with the one above it."""
         path: list[_Issuer] = []
         unsaid: tuple[x509.Certificate, x509.Certificate] | None = None
-        current = own
         broken = False
-        for _ in range(_DEEPEST):
-            root = next((one for one in self._roots if made(one.certificate, current)), None)
-            found = root or next((one for one in between if made(one.certificate, current)), None)
-            if found is None or found in path:
-                return Chain.UNKNOWN, [], None
+
+        def may(one: _Issuer, depth: int) -> bool:
+            return _may_issue(one.certificate, depth=depth, moment=moment) and self._trusted_then(
+                one.certificate, moment
+            )
+
+        def maker(of: x509.Certificate) -> _Issuer | None:
+            """Of several certificates of one key, which issuers renew, one that counts at that moment."""
+            known = [each for each in self._known.get(of.issuer, ()) if made(each.certificate, of)]
+            known = known or [each for each in between if made(each.certificate, of)]
+            # Who ended one does not see it go on by another's list, or by what comes with a document.
+            alike = [each for each in known if each.listed == known[0].listed]
+            good = (each for each in alike if self._is_for(each.certificate, purpose) and may(each, len(path)))
+            return next(good, known[0] if known else None)
+
+        found = maker(own)
+        while found is not None and found not in path and len(path) < _DEEPEST:
+            broken |= not may(found, len(path))
             path.append(found)
-            broken |= not _may_issue(found.certificate, depth=len(path) - 1, moment=moment)
-            broken |= not self._trusted_then(found.certificate, moment)
-            if root is not None:
+            if found.root:
                 return (Chain.BROKEN if broken else Chain.TRUSTED), path, unsaid
-            above = next((one for one in [*self._roots, *between] if made(one.certificate, found.certificate)), None)
+            above = maker(found.certificate)
             if above is not None:
                 said = _status(found.certificate, above.certificate, moment, []).revocation
                 broken |= said in {Revocation.REVOKED, Revocation.SUSPENDED}
                 if said is Revocation.UNAVAILABLE and not self._published(found.certificate):
                     unsaid = unsaid or (found.certificate, above.certificate)
-            current = found.certificate
+            found = above
         return Chain.UNKNOWN, [], None
 
     def _authority(self, path: Sequence[_Issuer]) -> str:
         """What its list calls the issuer; at least that it stands on another's, for its name may be ours."""
         if not path:
             return ""
-        keeper = self._keepers.get(_name(path[-1].certificate), "")
+        keeper = path[-1].listed
         return path[0].authority or (f"{keeper}/" if keeper else "")
+
+    def _root(self, certificate: x509.Certificate) -> _Issuer:
+        return _Issuer(certificate, root=True, listed=self._keepers.get(_name(certificate), ""))
 
     def _published(self, issuer: x509.Certificate) -> bool:
         """Whether a trust list names it: it stays trusted without a word of its own for as long as it stands there."""
