@@ -84,7 +84,7 @@ class SignatureSettings:
     # How long a document waits for a free reading process before the caller is told to come back.
     reader_wait: timedelta = timedelta(seconds=5)
     # Documents one reading process takes before it is replaced.
-    reader_documents: int = 500
+    reader_documents: int = 2000
     # How long seals can be proved: B alone, T with a time-stamp, LT with what the issuers say, LTA for the archive.
     level: str = "B"
     # Unit of the site's time-stamping authority that stamps them; needed from T on.

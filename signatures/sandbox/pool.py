@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from queue import Empty, Queue
@@ -33,6 +33,8 @@ START = "import sys; from signatures.sandbox.child import main; main(int(sys.arg
 _USER, _SYSTEM, _ADDRESS_SPACE = 10, 11, 19
 # Of its address space; what is loaded takes two fifths.
 _ROOMY = 0.7
+# Of the documents a process takes the last tenth: its successor loads meanwhile.
+_LAST = 10
 
 T = TypeVar("T")
 _Grounds = tuple[Trust, tuple[bytes, ...]]
@@ -178,7 +180,7 @@ class ReaderPool:
             except Empty:
                 return
             if reader is not None:
-                reader.end()
+                self._ended(reader)
 
     def _call(
         self,
@@ -221,10 +223,32 @@ class ReaderPool:
             return answer
         finally:
             # Whatever happened in there, the next document gets a process that works.
-            if reader is not None and not fit:
-                reader.end()
-                reader = None
+            if reader is not None:
+                reader = self._going_on(reader) if fit else self._replaced(reader)
             self._free.put(reader)
+
+    def _going_on(self, reader: "_Reader") -> "_Reader":
+        """The same; before its last documents come another gets ready, so that none of them waits for a start."""
+        most = self._settings.reader_documents
+        if reader.successor is None and reader.documents >= most - max(1, most // _LAST):
+            # Without one the next starts when it is needed.
+            with suppress(Busy):
+                reader.successor = _Reader(self._settings)
+        return reader
+
+    def _replaced(self, reader: "_Reader") -> "_Reader | None":
+        """What takes its place; None where that is still to be started."""
+        successor, reader.successor = reader.successor, None
+        reader.end()
+        if successor is None or successor.lives():
+            return successor
+        successor.end()
+        return None
+
+    def _ended(self, reader: "_Reader") -> None:
+        for each in (reader, reader.successor):
+            if each is not None:
+                each.end()
 
 
 class _Reader:
@@ -236,6 +260,8 @@ class _Reader:
         self._layers: dict[str, int] | None = None
         self._grounds: _Grounds | None = None
         self.documents = 0
+        # Which waits to take its place.
+        self.successor: _Reader | None = None
         self._line, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(
@@ -313,6 +339,10 @@ class _Reader:
             return _stat(self._process.pid)[_ADDRESS_SPACE] > self._roomy
         except OSError:
             return True
+
+    def lives(self) -> bool:
+        """Whether it has not ended by itself."""
+        return self._process.poll() is None
 
     def end(self) -> None:
         """Kill and reap."""

@@ -98,6 +98,33 @@ def test_an_old_process_is_replaced(sealed: bytes, city: City) -> None:
         pool.close()
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_the_next_process_is_ready_before_the_old_one_goes(sealed: bytes, city: City, *, dies: bool) -> None:
+    pool = ReaderPool(replace(_SETTINGS, readers=1, reader_documents=3))
+    try:
+        read(pool, sealed, city)
+        old = pool._free.get_nowait()
+        assert old is not None
+        assert old.successor is None
+        pool._free.put(old)
+        read(pool, sealed, city)
+        assert old.successor is not None
+        successor = old.successor
+        successor.ready()
+        if dies:
+            successor._process.kill()
+            successor._process.wait()
+        read(pool, sealed, city)
+        assert not old.lives()
+        # One that died waiting costs nobody a document.
+        assert list(pool._free.queue) == [None if dies else successor]
+        assert read(pool, sealed, city).signatures
+        assert successor.documents == (0 if dies else 1)
+    finally:
+        pool.close()
+    assert not successor.lives()
+
+
 def test_the_largest_document_is_sealed_judged_and_drawn_in_less_than_300_megabytes(
     readers: ReaderPool, city: City, leaf: Leaf
 ) -> None:
@@ -223,7 +250,7 @@ def test_two_threads_share_the_processes(readers: ReaderPool, sealed: bytes, cit
 
 
 class _Lying:
-    documents, ended = 0, False
+    documents, ended, successor = 0, False, None
 
     def start_from(self, _: object) -> None:
         return
