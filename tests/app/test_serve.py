@@ -27,7 +27,7 @@ from core.clock import SystemClock
 from core.config import Document
 from core.errors import TallygateError
 from core.log import LogSettings
-from core.site import Ports, SiteSettings
+from core.site import SiteSettings
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,9 +127,9 @@ def _nginx(file: Path) -> Supervisor:
 )
 def test_a_sites_proxy_is_ready_only_if_it_is_our_own(born: Path, program: str, says: str) -> None:
     with ExitStack() as strangers:
-        held = [strangers.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(5)]
-        external, internal, management, plain, ldaps = (each.getsockname()[1] for each in held)
-        ports = Ports(external=external, internal=internal, management=management, plain=plain, ldaps=ldaps)
+        ports = free_ports(wishes=())
+        for port in (ports.external, ports.internal, ports.management, ports.plain, ports.ldaps):
+            strangers.enter_context(socket.create_server(("127.0.0.1", port)))
         write_configuration(born, ports)
         born.write_text(f'{born.read_text("utf-8")}\n[gateway]\nedge = "{program}"\n', "utf-8")
         with pytest.raises(StartFailed, match=program):

@@ -17,6 +17,7 @@ from audit.exports import PeerSilent
 from core.clock import SystemClock
 from tests.fakes.export_house import House
 from tests.fakes.log_site import event, wait_for
+from tests.fakes.ports import free_port
 from tests.fakes.receivers import StreamReceiver, TestAuthority, server_context
 
 _RSYSLOG = """
@@ -82,9 +83,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 def test_debians_rsyslog_understands_every_message(house: House, tmp_path: Path) -> None:
     house.fill(300)
     house.fill(1, attributes={"reason": 'a\n<13>1 2026-01-01T00:00:00Z evil - - - - forged "] \\'})
-    free = StreamReceiver(None, frames=True)
-    port = free.port
-    free.close()
+    port = free_port()
     target = house.target(kind="syslog", address=f"tls://localhost:{port}", roots=str(house.authority.roots))
     exporter = house.exporter(target)
     with rsyslog(tmp_path / "rsyslog", house.authority, port) as received:

@@ -28,6 +28,7 @@ from core.calls import retry_after
 from tests.fakes.clock import ManualClock
 from tests.fakes.export_house import House
 from tests.fakes.log_site import wait_for
+from tests.fakes.ports import free_port
 from tests.fakes.receivers import (
     Answer,
     StreamReceiver,
@@ -89,7 +90,7 @@ def test_nothing_leaves_that_could_not_be_recorded(house: House) -> None:
 
 
 def test_a_target_that_is_down_gets_everything_when_it_is_back(house: House) -> None:
-    receiver, target = secure(house)
+    receiver, target = secure(house, port=free_port())
     receiver.crash()
     exporter = house.exporter(target)
     with pytest.raises(PeerSilent):
@@ -109,7 +110,7 @@ def test_a_target_that_is_down_gets_everything_when_it_is_back(house: House) -> 
 
 def test_a_receiver_that_crashes_gets_again_what_had_not_settled(house: House) -> None:
     house.fill(300)
-    receiver, target = secure(house)
+    receiver, target = secure(house, port=free_port())
     exporter = house.exporter(target)
     exporter.round(lambda: False)
     wait_for(lambda: len(receiver.records) == 301)

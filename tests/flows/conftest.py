@@ -93,7 +93,7 @@ def abroad() -> Iterator[Abroad]:
 def city(abroad: Abroad) -> Iterator[City]:
     def prepare(folder: Path) -> None:
         file = folder / "site.toml"
-        write_configuration(file, free_ports())
+        write_configuration(file, free_ports(wishes=()))
         places = (("outside", abroad.listener, "true"), ("inside", abroad.inside, "false"))
         more = [
             f"""

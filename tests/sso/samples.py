@@ -3,7 +3,6 @@
 
 import json
 import os
-import socket
 import ssl
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from core.clock import SystemClock
 from sso.models import Client
 from sso.service import register_client
 from sso.web.admin.samples import LANGUAGES, METHODS, samples
+from tests.fakes.ports import free_port
 from tests.sso.conftest import Browser, World, answered, hidden, make_world
 from tests.sso.signing import base64url, jwks
 
@@ -48,9 +48,7 @@ _HERE_TOO = (
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[World, Path]]:
     """A sign-on that answers over TLS at its own address of this machine, and the certificate to trust."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     world = make_world(folder, clock=SystemClock(), external=port)
     root = _certificate(world, folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
