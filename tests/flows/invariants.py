@@ -22,7 +22,7 @@ from typing import Any
 
 import requests
 
-from tests.flows.city import City
+from tests.flows.city import City, until
 from tests.flows.telling import told
 
 SIDE_DOOR = "ca-direct"
@@ -123,6 +123,16 @@ def mark(city: City, visitor: requests.Session | None = None) -> str:
     answer = (visitor or city.http()).get(address, headers={"Accept": "application/json"}, timeout=20)
     assert answer.status_code == 401, answer.text
     return str(answer.json()["instance"]).rpartition(":")[2]
+
+
+def published(city: City) -> list[dict[str, Any]]:
+    """Every entry, those included that were recorded before an answer was given and are published only now.
+
+    What waited in an outbox meanwhile is not among them for certain.
+    """
+    last = mark(city)
+    until(lambda: any(entry["told"].get("decision") == last for entry in entries(city)))
+    return entries(city)
 
 
 def check(city: City) -> None:
@@ -238,5 +248,8 @@ def _root(hashes: list[bytes]) -> bytes:
 
 def _bundle(folder: Path, number: int, width: int) -> bytes:
     parts = f"{number:03d}" if number < 1000 else f"x{number // 1000:03d}/{number % 1000:03d}"
-    full = folder / parts
-    return (full if full.exists() and full.is_file() else folder / f"{parts}.p" / str(width)).read_bytes()
+    # Once it is full the partial one goes, perhaps just when it was to be read.
+    for path in (folder / parts, folder / f"{parts}.p" / str(width)):
+        with contextlib.suppress(FileNotFoundError):
+            return path.read_bytes()
+    return (folder / parts).read_bytes()

@@ -6,6 +6,7 @@ import hashlib
 import re
 import secrets
 import subprocess
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -136,8 +137,8 @@ def serial_of(link: str) -> str:
     return found.group(1)
 
 
-def subject_of(city: City, card: str) -> str:
-    """The identifier of a person or device, from the certificate on the card."""
+def subject_of(city: City, card: str | Path) -> str:
+    """The identifier of a person or device, from the certificate on the card: one of the sample's, or at a path."""
     said = subprocess.run(
         ["openssl", "x509", "-in", str(city.folder / "demo" / f"{card}.pem"), "-noout", "-ext", "subjectAltName"],
         capture_output=True,

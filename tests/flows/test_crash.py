@@ -29,7 +29,7 @@ from app.ports import free_ports
 from app.up import write_configuration
 from core.calls import Peer
 from core.errors import TallygateError
-from tests.flows import invariants
+from tests.flows import invariants, unchanged
 from tests.flows.city import City, started, until
 from tests.flows.load import POINT_KEY, TIMEOUT, Acknowledged, Load, Surfer, peer
 from tests.flows.machine import PROCESSES, SERVING, children, processes
@@ -232,13 +232,14 @@ def _check(city: City, memory: Acknowledged, forgot: list[float]) -> None:
     # What was acknowledged is sequenced, and published a quarter of a second later; outcomes wait in their owners'
     # outboxes and come as soon as the log is back.
     acted_on = _accesses(city) | set(memory.decisions) | set(memory.denied)
+    until(lambda: unchanged.settled(city), seconds=HEALED_WITHIN)
     waiting = 20
     while missing := _unrecorded(city, acted_on):
         waiting -= 1
         assert waiting, _told(city, missing)
         time.sleep(0.5)
     until(lambda: not set(memory.certificates) - _issued(city), seconds=30, every=0.5)
-    entries = invariants.entries(city)
+    entries = invariants.published(city)
     by_type: dict[str, list[dict[str, Any]]] = {}
     for entry in entries:
         by_type.setdefault(entry["told"]["type"], []).append(entry["told"])

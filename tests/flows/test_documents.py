@@ -187,7 +187,8 @@ def test_what_a_suspended_signer_signed_is_not_trusted_until_released(city: City
     assert (code, suspended["overall"]) == (2, "cannot_tell")
     assert suspended["headline"] != said["headline"]
     city.tallygate("ca", *site, "release", serial)
-    assert _verify(city, signed)[0] == 0
+    # The authority gives out the list before, while another of its processes makes the next one.
+    until(lambda: _verify(city, signed)[0] == 0)
     until(lambda: _rest(city, signed.read_bytes())["overall"] == "trusted", seconds=WITHIN)
 
 
@@ -198,9 +199,9 @@ def test_what_was_sealed_before_a_suspension_stays_good_by_its_time_stamp_and_no
     signature: Any = said["signatures"][0]  # type: ignore[index]  # JSON
     site, serial = ("--site", str(city.configuration)), str(signature["certificate"]["serial"])
     city.tallygate("ca", *site, "suspend", serial)
-    _, suspended = _verify(city, sealed)
+    # The authority gives out the list before, while another of its processes makes the next one.
+    suspended = until(lambda: found if (found := _verify(city, sealed)[1]) != said else None)
     assert suspended["overall"] == "trusted"
-    assert suspended != said
     done = city.tallygate(
         "seal", str(sealed.parent / "plain.pdf"), *site, "--organisation", AGENCY, "--actor",
         subject_of(city, "li.na"), "--out", str(tmp_path / "late.pdf"), check=False,
@@ -378,12 +379,12 @@ def test_a_person_has_a_document_signed_by_a_kept_key_once_a_passkey_confirmed_i
     assert _verify(city, signed)[1]["overall"] == "trusted"
     assert _rest(city, signed.read_bytes())["overall"] == "trusted"
 
-    (confirmed,) = _told(city, "sso.signature.confirmed")
+    (confirmed,) = until(lambda: _told(city, "sso.signature.confirmed"))
     person = confirmed["subject"]
     made = until(lambda: [each for each in _told(city, "signature.made") if each.get("subject") == person])
     (intended,) = [each for each in _told(city, "signature.intended") if each.get("subject") == person]
     assert len(made) == 1
-    refused = [each for each in _told(city, "signature.refused") if each.get("subject") == person]
+    refused = until(lambda: [each for each in _told(city, "signature.refused") if each.get("subject") == person])
     assert [each["attributes"]["code"] for each in refused] == ["consent_used"]
     assert (intended["attributes"]["confirmed_by"], confirmed["attributes"]["by"]) == ("passkey", "passkey")
     assert intended["attributes"]["consent"] == made[0]["attributes"]["consent"]
@@ -395,7 +396,7 @@ def test_a_seal_that_takes_two_is_set_when_another_keeper_confirmed_with_a_passk
     first, second = (
         _with_passkey(city, browse, each, tmp_path, profile="civil-servant") for each in ("tian.jianguo", "yuan.yong")
     )
-    subject = [each["subject"] for each in _told(city, "sso.login") if "subject" in each][-1]
+    subject = subject_of(city, tmp_path / "yuan.yong" / "card")
     site = ("--site", str(city.configuration), "--organisation", "market-regulation")
     plain = tmp_path / "plain.pdf"
     plain.write_bytes(_page("Licence of a market stall"))
@@ -446,7 +447,9 @@ def test_a_seal_that_takes_two_is_set_when_another_keeper_confirmed_with_a_passk
     waiting.value.save_as(sealed)
     assert _verify(city, sealed)[1]["overall"] == "trusted"
     made = until(lambda: [each for each in _told(city, "signature.made") if each.get("actor") == subject])
-    (confirmed, *_) = [each for each in _told(city, "signature.order.confirmed") if each["actor"] == subject]
+    (confirmed, *_) = until(
+        lambda: [each for each in _told(city, "signature.order.confirmed") if each["actor"] == subject]
+    )
     assert (len(made), confirmed["attributes"]["confirmed_by"]) == (1, "passkey")
     assert confirmed["attributes"]["reference"] == made[0]["attributes"]["reference"]
 
@@ -464,7 +467,7 @@ def test_another_one_s_trust_list_is_taken_on_the_record(city: City, tmp_path: P
     assert "abroad 1: 0 certificates" in city.tallygate(*follow, "--list-key", str(public)).stdout
     told = [
         (entry["told"]["type"], entry["told"]["attributes"].get("code", ""))
-        for entry in invariants.entries(city)
+        for entry in invariants.published(city)
         if entry["told"]["type"].startswith("signature.list.")
     ]
     pinned, taken = "signature.list.pinned", "signature.list.taken"

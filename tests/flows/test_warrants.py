@@ -7,6 +7,7 @@ import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
@@ -157,11 +158,15 @@ def test_the_report_of_an_officers_evidence_is_sealed_and_verified_by_anybody(
     assert answer.json()["overall"] == "trusted"
     words = subprocess.run(["pdftotext", "-", "-"], input=report, capture_output=True, check=True).stdout.decode()
     assert "carries the seal of an organisation" in " ".join(words.split())
-    told = [each["told"] for each in invariants.entries(city)]
     # Other flows of this city have the record's reports sealed too.
-    reports = [one for one in told if one["type"] == "signature.made" and one["attributes"]["caller"] == "audit"]
-    (made,) = [one for one in reports if one["attributes"]["reference"] == warrant]
+    (made,) = until(lambda: [one for one in _reports(city) if one["attributes"]["reference"] == warrant])
     assert (made["subject"], made["organisation"]) == (subject_of(city, "wang.qiang"), "data-bureau")
+
+
+def _reports(city: City) -> list[dict[str, Any]]:
+    """What the record tells of reports that the console had sealed."""
+    told = [each["told"] for each in invariants.entries(city)]
+    return [one for one in told if one["type"] == "signature.made" and one["attributes"]["caller"] == "audit"]
 
 
 def test_names_that_the_roles_seal_are_opened_by_two_and_stand_nowhere_else(city: City, browse: Browse) -> None:

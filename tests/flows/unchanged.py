@@ -77,10 +77,9 @@ def look(city: City) -> Before:
     """The city as it is, when everything of its birth has settled."""
     # What the sample city's birth left in the outboxes may still be on its way to the log.
     until(lambda: _delivered(city), seconds=60)
-    rows = until(lambda: _settled(city), seconds=60)
+    rows = until(lambda: settled(city), seconds=60)
     until(lambda: _told(city), seconds=240)
-    last = invariants.mark(city)
-    until(lambda: any(entry["told"].get("decision") == last for entry in invariants.entries(city)))
+    invariants.published(city)
     return Before(_processes(city), _logs(city), rows, invariants.checkpoint(city)[0])
 
 
@@ -97,7 +96,7 @@ def check(city: City, before: Before) -> None:
             bad = [line for line in file.read().splitlines() if _alarming(line)]
         assert not bad, (path.name, bad[:5])
     # Nothing exists that nobody ordered.
-    rows = until(lambda: _settled(city), seconds=10)
+    rows = until(lambda: settled(city), seconds=10)
     grown = {name: (before.rows[name], count) for name, count in rows.items() if count != before.rows[name]}
     assert not {name for name in grown if not _may_grow(name)}, grown
     # The record tells of every decision, and of no act but those that were meant.
@@ -163,7 +162,8 @@ def _may_grow(name: str) -> bool:
     return name in LEFT or table == "sqlite_sequence" or table in PASSING.get(component, set())
 
 
-def _settled(city: City) -> dict[str, int] | None:
+def settled(city: City) -> dict[str, int] | None:
+    """How many rows each table holds, once nothing waits in an outbox for the record."""
     rows = _rows(city)
     return rows if not any(count for name, count in rows.items() if name.endswith(".outbox")) else None
 
