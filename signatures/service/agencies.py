@@ -198,19 +198,20 @@ class Agencies:
     def _set(self, program: Program, identity: Identity, document: bytes, about: "_About", *, key: str) -> bytes:
         owner = f"client:{program.client}"
         wish, claim, lifetime = wish_of(program, identity), secrets.token_hex(16), timedelta(minutes=10)
-        name, there = "", ""
+        # A key is of the organisation too: what it led to is none of the next one's that the program acts for.
+        asker, name, there = f"{owner}:{program.organisation}", "", ""
         if key:
             match = _KEY.fullmatch(key)
             if match is None:
                 raise KeyMalformed
             name, lifetime = match.group(1), _KEPT
             digest = hashlib.sha256(about.said + document).hexdigest()
-            claim, there = self._store.begin(owner, name, digest, claim=claim, at=self._clock.now(), hold=_HELD)
+            claim, there = self._store.begin(asker, name, digest, claim=claim, at=self._clock.now(), hold=_HELD)
         order = SealOrder(document=document, organisation=program.organisation, caller="program")
         if not there and (self._orders.taken(claim) or self._orders.waits(replace(order, known=wish))):
             if name:
                 # The key leads to the order, which bears the name of its claim.
-                self._store.answered(owner, name, "")
+                self._store.answered(asker, name, "")
             return self._ordered(replace(order, known=replace(wish, decision=identity.decision)), about, claim)
         if not there:
             try:
@@ -225,7 +226,7 @@ class Agencies:
                 )
             finally:
                 if name:
-                    self._store.answered(owner, name, there)
+                    self._store.answered(asker, name, there)
         try:
             return self._shelf.read(owner, there)
         finally:

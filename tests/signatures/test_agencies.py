@@ -47,7 +47,7 @@ from signatures.agencies import (
 )
 from signatures.archive import ArchiveStore
 from signatures.config import SignatureSettings
-from signatures.errors import CannotSeal
+from signatures.errors import CannotSeal, NoSeal, SecondAsked
 from signatures.keeping import (
     Act,
     Change,
@@ -396,7 +396,7 @@ def test_a_second_request_waits_for_the_first_and_a_failed_one_can_be_tried_agai
     let(house)
     now = house.clock.now()
     body = hashlib.sha256(b"seal\0" + PERMIT).hexdigest()
-    house.store.begin("client:tax-letters", KEY.strip('"'), body, claim="c" * 32, at=now, hold=120)
+    house.store.begin("client:tax-letters:tax-bureau", KEY.strip('"'), body, claim="c" * 32, at=now, hold=120)
     with pytest.raises(KeyInUse):
         sealed(house, PERMIT, key=KEY)
     house.clock.advance(timedelta(seconds=121))
@@ -405,6 +405,28 @@ def test_a_second_request_waits_for_the_first_and_a_failed_one_can_be_tried_agai
         sealed(house, b"no PDF", key='"another-key"')
     with pytest.raises(CannotSeal):
         sealed(house, b"no PDF", key='"another-key"')
+
+
+def test_a_key_leads_the_next_organisation_of_a_program_to_nothing_of_the_last_one(house: House) -> None:
+    let(house)
+    first = sealed(house, PERMIT, key=KEY)
+    keep(house)
+    with pytest.raises(SecondAsked) as waits:
+        sealed(house, PERMIT, key='"another-key"')
+    let(house, organisation="silk-company")
+    for key in (KEY, '"another-key"'):
+        # It has no seal, so there is nothing that it could be given.
+        with pytest.raises(NoSeal):
+            sealed(house, PERMIT, key=key)
+    let(house)
+    assert sealed(house, PERMIT, key=KEY) == first
+    for keeper in (CLERK, KEEPER):
+        confirm(house, waits.value.order, keeper)
+    let(house, organisation="silk-company")
+    with pytest.raises(NoSeal):
+        sealed(house, PERMIT, key='"another-key"')
+    let(house)
+    assert sealed(house, PERMIT, key='"another-key"')
 
 
 def test_nothing_is_kept_unless_a_key_asks_for_it(house: House) -> None:
