@@ -34,6 +34,8 @@ _HASHES: Mapping[str, hashes.HashAlgorithm] = {
 _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 # Header parameters that may be critical; one that is and is not here makes the signature unreadable (RFC 7515, 4.1.11).
 _UNDERSTOOD = frozenset({"b64", "sigT", "x5t#S256", "sigD"})
+# What must not be said beside a signature (RFC 7515, 4.1.11; RFC 7797, 3).
+_SIGNED_ALONE = frozenset({"crit", "b64"})
 # Files elsewhere, by their names and digests (TS 119 182-1, 5.2.8.3.3).
 _BY_DIGESTS = "http://uri.etsi.org/19182/ObjectIdByURIHash"
 _LISTED = {"S256": "sha256", "S384": "sha384", "S512": "sha512"}
@@ -52,6 +54,9 @@ def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found
     """
     found = Found()
     payload, parts = _parts(document.strip())
+    if len({_in_the_clear(protected) for protected, _, _ in parts}) > 1:
+        # One payload cannot be two contents (RFC 7797, 3).
+        raise ValueError("two contents")
     for number, (protected, signature, beside) in enumerate(parts[:_MOST], start=1):
         try:
             signer = _signer(protected, signature, payload, content, _Beside.of(beside))
@@ -65,6 +70,14 @@ def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found
     for each in _held(payload):
         found.enclose(each)
     return found
+
+
+def _in_the_clear(protected: bytes) -> bool:
+    try:
+        return json.loads(_plain(protected)).get("b64") is False
+    except (ValueError, AttributeError):
+        # Told where it is read.
+        return False
 
 
 def _held(payload: bytes | None) -> Iterator[bytes]:
@@ -83,6 +96,8 @@ class _Beside:
     certificates: tuple[bytes, ...]
     lists: tuple[bytes, ...]
     answers: tuple[bytes, ...]
+    # What else is said there.
+    named: frozenset[str]
 
     @classmethod
     def of(cls, header: Any) -> Self:
@@ -98,7 +113,8 @@ class _Beside:
             held["xVals"] += _values([one.get("x509Cert", {}) for one in said.get("xVals", ())])
             for name in ("crlVals", "ocspVals"):
                 held[name] += _values(said.get("rVals", {}).get(name, ()))
-        return cls(*(tuple(found[:_MOST]) for found in held.values()))
+        tokens, certificates, lists, answers = (tuple(found[:_MOST]) for found in held.values())
+        return cls(tokens, certificates, lists, answers, named=frozenset(header or {}))
 
 
 def _values(found: Any) -> list[bytes]:
@@ -131,9 +147,15 @@ def _signer(
     protected: bytes, signature: bytes, payload: bytes | None, content: bytes | None, beside: _Beside
 ) -> Signer:
     header = json.loads(_plain(protected), object_pairs_hook=_once)
-    if set(header.get("crit", ())) - _UNDERSTOOD:
+    if not beside.named.isdisjoint({*header, *_SIGNED_ALONE}):
+        # Which of two counts, or whether one that nobody signed does, is every reader's own choice (RFC 7515, 7.2.1).
+        raise _NotOurs("part_malformed")
+    critical, encoded = header.get("crit", ["alg"]), header.get("b64", True)
+    if not isinstance(critical, list) or not critical or not isinstance(encoded, bool):
+        # Readers that ask only whether there is something read another content (RFC 7797, 3).
+        raise _NotOurs("part_malformed")
+    if "crit" in header and set(critical) - _UNDERSTOOD:
         raise _NotOurs("unknown_algorithm")
-    encoded = header.get("b64", True) is not False
     if not encoded and "b64" not in header.get("crit", ()):
         # Who does not know the parameter reads another content, and nothing stops them (RFC 7797, 6).
         raise _NotOurs("part_malformed")

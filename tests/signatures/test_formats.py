@@ -110,13 +110,43 @@ def test_a_list_of_files_that_no_signature_is_over_proves_nothing(city: City, le
 
 @pytest.mark.parametrize(
     "header",
-    [{"alg": "none"}, {"alg": "HS256"}, {"crit": ["sigT", "exp"]}, {"x5c": []}],
-    ids=lambda header: next(iter(header)),
+    [
+        {"alg": "none"},
+        {"alg": "HS256"},
+        {"crit": ["sigT", "exp"]},
+        {"crit": []},
+        {"crit": {"sigT": 1}},
+        {"x5c": []},
+        *({"b64": said, "crit": ["b64"]} for said in (0, None, "", "false")),
+    ],
+    ids=lambda header: "-".join(f"{name}-{said}" for name, said in header.items()),
 )
 def test_what_a_header_may_not_say_is_unread_and_never_unsigned(header: dict[str, Any], city: City, leaf: Leaf) -> None:
     verdict = look(made.jws(made.LETTER, leaf, **header), city)
     assert verdict.overall is Overall.CANNOT_TELL
     assert verdict.subindication == "FORMAT_FAILURE"
+
+
+@pytest.mark.parametrize("said", ["crit", "b64", "alg", "x5c"])
+def test_what_stands_unsigned_beside_a_signature_cannot_be_read_for_what_is_signed(
+    said: str, city: City, leaf: Leaf
+) -> None:
+    whole = json.loads(made.jades(made.LETTER, leaf))
+    assert look(json.dumps({**whole, "header": {"kid": "1"}}).encode(), city).overall is Overall.TRUSTED
+    told = {"crit": ["b64"], "b64": False, "alg": "ES512", "x5c": []}
+    verdict = look(json.dumps({**whole, "header": {said: told[said]}}).encode(), city)
+    assert (verdict.overall, verdict.subindication) == (Overall.CANNOT_TELL, "FORMAT_FAILURE")
+
+
+def test_one_payload_is_not_two_contents(city: City, leaf: Leaf, second: Leaf) -> None:
+    """One signed the letter, and another one its letters in base64 as they stand."""
+    protected, payload, signature = made.jws(made.LETTER, leaf).split(b".")
+    other, _, another = made.jws(made.LETTER, second, b64=False, crit=["sigT", "b64"]).split(b".")
+    parts = [(protected, signature), (other, another)]
+    found = [{"protected": each.decode(), "signature": value.decode()} for each, value in parts]
+    for several, overall in ((found[:1], Overall.TRUSTED), (found[1:], Overall.TRUSTED), (found, Overall.CANNOT_TELL)):
+        document = json.dumps({"payload": payload.decode(), "signatures": several}).encode()
+        assert look(document, city).overall is overall
 
 
 def test_a_name_twice_in_a_header_is_not_read(city: City) -> None:
