@@ -322,7 +322,11 @@ def _said(
     def gone(responder: x509.Certificate) -> bool:
         return any(_of_list(each, responder).final for each in lists if list_made(issuer, each))
 
-    said = [_of_list(found, own) for found in lists if _holds(found, own) and list_made(issuer, found)]
+    said = [
+        _of_list(found, own)
+        for found in lists
+        if (_holds(found, own) or _names(found, own)) and list_made(issuer, found)
+    ]
     return said + [found for answer in answers for found in answer.about(own, issuer, others, gone)]
 
 
@@ -394,16 +398,39 @@ def _holds(found: x509.CertificateRevocationList, own: x509.Certificate) -> bool
     if not all(isinstance(each.value, x509.IssuingDistributionPoint) for each in critical):
         return False
     points = [each.value for each in found.extensions if isinstance(each.value, x509.IssuingDistributionPoint)]
-    return all(_whole_scope(each) and _named(each, own) for each in points)
+    return all(_whole_scope(each, own) and _named(each, own) for each in points)
 
 
-def _whole_scope(point: x509.IssuingDistributionPoint) -> bool:
+def _whole_scope(point: x509.IssuingDistributionPoint, own: x509.Certificate) -> bool:
+    issues = _issues(own)
     return not (
-        point.only_contains_user_certs
-        or point.only_contains_ca_certs
+        (point.only_contains_user_certs and issues)
+        or (point.only_contains_ca_certs and not issues)
         or point.only_contains_attribute_certs
         or point.indirect_crl
         or point.only_some_reasons
+    )
+
+
+def _issues(own: x509.Certificate) -> bool:
+    try:
+        return own.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _names(found: x509.CertificateRevocationList, own: x509.Certificate) -> bool:
+    """Whether a list takes this certificate back that says too little to clear anybody, as a delta."""
+    try:
+        partial = [each.value for each in found.extensions if each.critical]
+        entry = found.get_revoked_certificate_by_serial_number(own.serial_number)
+        known = entry is not None and _reason(entry) is not x509.ReasonFlags.remove_from_crl
+    except (ValueError, x509.DuplicateExtension):
+        return False
+    return known and all(
+        isinstance(each, x509.DeltaCRLIndicator)
+        or (isinstance(each, x509.IssuingDistributionPoint) and not each.indirect_crl)
+        for each in partial
     )
 
 

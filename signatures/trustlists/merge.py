@@ -4,6 +4,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -50,6 +51,7 @@ def merged(lists: Sequence[tuple[str, Trust]]) -> Trust:
     )
 
 
+@lru_cache(maxsize=16_384)
 def _name(pem: str) -> str:
     return hashlib.sha256(x509.load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)).hexdigest()
 

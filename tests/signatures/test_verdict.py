@@ -278,6 +278,47 @@ def test_a_list_of_other_certificates_and_a_delta_count_for_nothing(sealed: byte
         assert look(sealed, city, lists=lists).signatures[0].valid.code == "status_unavailable"
 
 
+def _some(**said: Any) -> x509.IssuingDistributionPoint:
+    whole: dict[str, Any] = {
+        "full_name": None,
+        "relative_name": None,
+        "only_contains_user_certs": False,
+        "only_contains_ca_certs": False,
+        "only_some_reasons": None,
+        "indirect_crl": False,
+        "only_contains_attribute_certs": False,
+    }
+    return x509.IssuingDistributionPoint(**{**whole, **said})
+
+
+def test_a_list_of_signers_alone_or_of_issuers_alone_says_all_of_them(sealed: bytes, city: City) -> None:
+    users, issuers = _some(only_contains_user_certs=True), _some(only_contains_ca_certs=True)
+    for above, own, code in (
+        (issuers, users, "valid"),
+        (users, users, "valid"),
+        (issuers, issuers, "status_unavailable"),
+    ):
+        lists = [city.root.crl(limits=(above,)), city.organisations.crl(limits=(own,))]
+        assert look(sealed, city, lists=lists).signatures[0].valid.code == code
+
+
+def test_a_list_that_clears_nobody_still_takes_back_whom_it_names() -> None:
+    city = City()
+    leaf = city.seal()
+    document, clean = documents.sealed(documents.permit(), leaf), city.lists()
+    some = _some(only_some_reasons=frozenset({x509.ReasonFlags.key_compromise}))
+    city.organisations.revoke(leaf)
+    for limit in (some, x509.DeltaCRLIndicator(1)):
+        for lists in ([*clean, city.organisations.crl(limits=(limit,))], [city.organisations.crl(limits=(limit,))]):
+            assert look(document, city, lists=lists).signatures[0].valid.code == "revoked"
+    for other in (_some(indirect_crl=True), x509.PolicyConstraints(0, None)):
+        lists = [*clean, city.organisations.crl(limits=(other,))]
+        assert look(document, city, lists=lists).signatures[0].valid.code == "valid"
+    city.organisations.revoke(leaf, x509.ReasonFlags.remove_from_crl)
+    lists = [*clean, city.organisations.crl(limits=(x509.DeltaCRLIndicator(1),))]
+    assert look(document, city, lists=lists).signatures[0].valid.code == "valid"
+
+
 def test_a_list_signed_by_somebody_else_counts_for_nothing(sealed: bytes) -> None:
     honest, forger = City(), City()
     document = documents.sealed(documents.permit(), honest.seal())
