@@ -117,19 +117,20 @@ def approving(
     trial: str = "",
 ) -> frozenset[str]:
     """Which administrators really signed this."""
-    found = set()
-    for name, signature in approvals.items():
+    found: dict[bytes, str] = {}
+    for name, signature in sorted(approvals.items()):
         if name not in administrators:
             continue
         try:
-            key = Ed25519PublicKey.from_public_bytes(base64.b64decode(administrators[name], validate=True))
+            raw = base64.b64decode(administrators[name], validate=True)
+            key = Ed25519PublicKey.from_public_bytes(raw)
             said = statement(files, sequence=sequence, administrator=name, trial=trial)
             key.verify(base64.b64decode(signature, validate=True), said)
         except (InvalidSignature, binascii.Error, ValueError, TypeError):
             continue
-        found.add(name)
-    # One key under two names is one administrator.
-    return frozenset({administrators[name]: name for name in sorted(found)}.values())
+        # One key under two names is one administrator, however often Base64 can spell it.
+        found[raw] = name
+    return frozenset(found.values())
 
 
 def demand(
