@@ -84,9 +84,14 @@ def read_cases(people: bytes, table: bytes) -> tuple[Case, ...]:
         lines = [line for line in enumerate(table.decode("utf-8").splitlines(), 1) if _counts(line[1])]
     except (ValueError, ConfigurationError) as error:
         raise PoliciesUnusable(why=f"cases: {error}") from error
-    rows = list(csv.reader([text for _, text in lines], skipinitialspace=True))
+    try:
+        rows = list(csv.reader([text for _, text in lines], skipinitialspace=True))
+    except csv.Error as error:
+        raise PoliciesUnusable(why=f"cases.csv: {error}") from error
     if not rows or tuple(rows[0]) != _COLUMNS:
         raise PoliciesUnusable(why=f"cases.csv: the columns are {', '.join(_COLUMNS)}")
+    if len(rows) != len(lines):
+        raise PoliciesUnusable(why="cases.csv: a quotation mark takes several lines for one")
     cases = []
     for (number, _), row in zip(lines[1:], rows[1:], strict=True):
         try:

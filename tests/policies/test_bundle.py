@@ -108,6 +108,9 @@ def test_policies_that_fail_their_own_cases_are_not_released(
     assert recorder.events == []
 
 
+COLUMNS = b"who,action,what,from,assurance,flags,expect,step_up,because"
+
+
 @pytest.mark.parametrize("name", ["schema.cedarschema", "zones.toml", "cases.toml", "cases.csv"])
 def test_a_release_lacking_a_file_is_refused(
     tmp_path: Path, key: Ed25519PrivateKey, recorder: ListRecorder, shipped_files: dict[str, bytes], name: str
@@ -123,6 +126,8 @@ def test_a_release_lacking_a_file_is_refused(
         ("cases.csv", b"who,action\n"),
         ("cases.csv", b""),
         ("cases.csv", b"\xff"),
+        ("cases.csv", b'%s\ncitizen,access,tax,external,1,,allowed,,"portal\ncitizen,access,tax\n' % COLUMNS),
+        ("cases.csv", b'%s\n"%s"\n' % (COLUMNS, b"a" * 140_000)),
         ("cases.toml", b"who = 3"),
         ("access.cedar", b"\xff"),
     ],
