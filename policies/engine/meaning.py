@@ -64,7 +64,8 @@ def covered(policy: Policy, others: Sequence[Policy], *, steps: int = 20_000) ->
 
     try:
         return not _possible(search, escapes)
-    except _TooFar:
+    except (_TooFar, RecursionError):
+        # As many conditions that must all be chosen as no search can remember take too long too.
         return False
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules that add nothing are found by what they mean, and nothing is reported that is not so."""
 
+import inspect
+import sys
 import time
 from collections.abc import Callable
 from itertools import product
@@ -138,3 +140,16 @@ def test_it_agrees_with_going_through_every_question(schema: str) -> None:
         [one, other] = _read(schema, *(text for text, _ in made))
         assert covered(one, [other]) == (made[0][1] <= made[1][1])
         assert covered(one, []) == (not made[0][1])
+
+
+def test_of_more_conditions_than_can_be_remembered_nothing_is_said(schema: str) -> None:
+    text = '@id("many") permit (principal is Person, action == Action::"access", resource) '
+    text += " ".join(f'when {{ principal in Role::"r{number}" }}' for number in range(300)) + ";"
+    [policy] = _read(schema, text)
+    usual = sys.getrecursionlimit()
+    # A thousand of them meet the usual one, a second later.
+    sys.setrecursionlimit(len(inspect.stack(0)) + 200)
+    try:
+        assert not covered(policy, [])
+    finally:
+        sys.setrecursionlimit(usual)
