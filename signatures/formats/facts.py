@@ -83,7 +83,7 @@ def _facts(signer: Signer, certificate: bytes, setting: Setting, where: Where) -
     around = Surroundings(
         assessor=assessor, at=setting.at, others=signer.others, lists=signer.lists, answers=signer.answers
     )
-    stamps = tuple(examine(token, signer.signature, around) for token in signer.tokens)
+    stamps = tuple(examine(token, over, around) for token, over in signer.stamped)
     proven = proven_at(stamps)
     found = assessor.assess(
         certificate,

@@ -255,7 +255,7 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
     )
     other = not signed_properties or _names_another(properties, shown[0])
     values = node.find(f"{_DS}SignatureValue")
-    unsigned = next(_of(node, f"{_XADES}UnsignedSignatureProperties"), None)
+    stamps = list(islice(_stamps(node, values), _MOST))
     method = str(node.find(f"{_DS}SignedInfo/{_DS}SignatureMethod").get("Algorithm"))
     digests = {str(each.get("Algorithm")) for each in node.iterfind(f"{_DS}SignedInfo//{_DS}DigestMethod")}
     return XmlSignature(
@@ -271,8 +271,9 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
             or any(keys.weak_digest(DIGESTS.get(name, "")) for name in digests)
             or method.endswith("sha1"),
             other_certificate=other and properties is not None,
-            signature=_stamped(values, unsigned),
-            tokens=tuple(_values(node, "SignatureTimeStamp", "EncapsulatedTimeStamp")),
+            signature=_form(values, None),
+            tokens=tuple(token for token, _ in stamps),
+            forms=tuple(form for _, form in stamps),
             archived=False,
             lists=tuple(_values(node, "CRLValues", "EncapsulatedCRLValue")),
             answers=tuple(_values(node, "OCSPValues", "EncapsulatedOCSPValue")),
@@ -285,9 +286,16 @@ def _read(root: Any, node: Any, number: int, resolve: Resolve, *, beside: bool) 
     )
 
 
-def _stamped(values: Any, unsigned: Any) -> bytes:
-    """What a time-stamp is over: the signature's value as an element, in the form that stands beside the stamp."""
-    said = unsigned.find(f"{_XADES}SignatureTimeStamp/{_DS}CanonicalizationMethod") if unsigned is not None else None
+def _stamps(node: Any, values: Any) -> Iterator[tuple[bytes, bytes]]:
+    """Each time-stamp with what it is over: the signature's value as an element, in the form that it says."""
+    for part in _of(node, f"{_XADES}UnsignedSignatureProperties"):
+        for around in part.iterfind(f"{_XADES}SignatureTimeStamp"):
+            form = _form(values, around.find(f"{_DS}CanonicalizationMethod"))
+            for each in around.iterfind(f"{_XADES}EncapsulatedTimeStamp"):
+                yield decoded(each.text), form
+
+
+def _form(values: Any, said: Any) -> bytes:
     method = "" if said is None else str(said.get("Algorithm"))
     exclusive, comments = method.startswith(_EXCLUSIVE), method.endswith("WithComments")
     found: bytes = etree.tostring(values, method="c14n", exclusive=exclusive, with_comments=comments)

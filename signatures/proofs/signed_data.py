@@ -11,6 +11,7 @@ from binascii import Error as NotBase64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 from asn1crypto import algos, cms, core, crl, ocsp, tsp
@@ -86,6 +87,13 @@ class Signer:
     value: bytes = b""
     # Who signed this signature once more; anybody may add one.
     counters: "tuple[Signer, ...]" = ()
+    # What each of its time-stamps is over, where they are over several forms of the signature.
+    forms: tuple[bytes, ...] = ()
+
+    @property
+    def stamped(self) -> Iterator[tuple[bytes, bytes]]:
+        """Each time-stamp, and what it is over."""
+        return zip(self.tokens, self.forms or repeat(self.signature), strict=False)
 
 
 @dataclass(frozen=True, kw_only=True)

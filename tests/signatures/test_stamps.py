@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
+from lxml import etree
 
 from signatures.config import SignatureSettings
 from signatures.formats import inspect
-from signatures.models import Overall, Profile, Verdict
+from signatures.models import Overall, Profile, StampState, Verdict
 from signatures.pades.grounds import Grounds
 from signatures.reports import xml
 from signatures.service import Reports
@@ -81,3 +82,16 @@ def test_each_is_worth_what_it_is_worth(city: City, leaf: Leaf, units: tuple[Lea
     alone = look(made.cades(made.LETTER, [leaf], by=refused, beside=lattice), city)
     assert told(alone) == [("ML-DSA-65", "good"), ("P-256", "refused")]
     assert (alone.overall, alone.signatures[0].valid.code) == (Overall.TRUSTED, "valid_then")
+
+
+def test_two_of_one_xml_signature_may_be_over_two_forms_of_it(city: City, leaf: Leaf) -> None:
+    """Each says how the value is written that it is over; beside other namespaces that makes a difference."""
+    root, unit = etree.fromstring(made.signed_files({"letter.txt": made.LETTER}, leaf)), stamper.unit(city.people)
+    for exclusive in (True, False):
+        made.stamp(root, unit, NOW, None, (), exclusive=exclusive)
+    first, second = root.iter("{http://uri.etsi.org/01903/v1.3.2#}UnsignedProperties")
+    first[0].append(second[0][0])
+    second.getparent().remove(second)
+    files = {"mimetype": made.ASIC_E, "letter.txt": made.LETTER, made.SIGNATURES: etree.tostring(root)}
+    found = inspect(made.zipped(files), grounds=Grounds(city.trust(), city.lists()), profile=Profile.STRICT, at=NOW)
+    assert [each.state for each in found.signatures[0].stamps] == [StampState.GOOD, StampState.GOOD]
