@@ -140,6 +140,10 @@ def sealed_folder(batches: BatchClient, folder: Path, out: Path, *, organisation
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     if not files:
         raise click.ClickException(f"{folder} holds no file")
+    for path in files:
+        # A byte that is no UTF-8 stands in a name as half a character.
+        if any("\ud800" <= each <= "\udfff" for each in path.name):
+            raise click.ClickException(f"the name {path.name!a} is not in UTF-8; name the file anew")
     batch = _batch(batches, out, organisation)
     if batches.far(batch)["state"] == "open":
         there = {each["name"]: each["sha256"] for each in batches.documents(batch)}

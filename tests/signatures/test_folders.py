@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Folders of thousands of files: nothing twice, nothing missing, whoever is killed; and little held in memory."""
 
+import csv
+import json
 import os
 import signal
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click import ClickException
 
+from signatures.clerk import sealed_folder
 from signatures.config import SignatureSettings
 from signatures.errors import SandboxFailed
-from signatures.folders import Entry, Examiner, Finished, Journal, OtherTerms, walk
+from signatures.folders import Entry, Examiner, Finished, Journal, OtherTerms, Rows, walk
+from signatures.formats import inspect
 from signatures.models import Inspection, Overall, Profile
+from signatures.pades.grounds import Grounds
 from signatures.sandbox import ReaderPool
+from signatures.verdict import Catalogue, judge, unreadable
+from tests.signatures import made
 from tests.signatures.pki import NOW, City
 
 HEADER = "file,answer\n"
@@ -139,3 +148,38 @@ def test_what_is_too_large_gone_or_endless_has_a_verdict_too(tmp_path: Path, cit
 def test_no_single_file_may_take_ten_seconds() -> None:
     settings = SignatureSettings()
     assert max(settings.reader_processor, settings.reader_wall) <= timedelta(seconds=10)
+
+
+def test_a_name_of_any_bytes_has_its_row_on_one_line(tmp_path: Path) -> None:
+    """Names of other encodings come in archives, and whoever sends a file names it."""
+    folder, out, rows_ = tmp_path / "inbox", tmp_path / "table.csv", Rows(Catalogue())
+    folder.mkdir()
+    names = {"申请.pdf".encode("gbk"): "\\xc9\\xea\\xc7\\xeb.pdf", "申请　书.pdf".encode(): "申请　书.pdf"}
+    names |= {b"a\nb\x1b[2J.pdf": "a\\nb\\x1b[2J.pdf", "a\u202ef.pdf".encode(): "a\\u202ef.pdf"}
+    for name in names:
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(b"x")
+    verdict = unreadable(b"x", "malformed", profile=Profile.STRICT, at=NOW)
+    journal = Journal.open(out, terms="t", at=NOW, header="")
+    for each in walk(folder):
+        journal.add(each.name, rows_.row(each.name, verdict), 2)
+        assert json.loads(Rows(Catalogue(), whole=True).row(each.name, verdict).encode())["file"]
+    journal.close(whole=False)
+    assert {line.partition(",")[0] for line in out.read_text("utf-8").split("\n") if line} == {*names.values()}
+    # They are known again.
+    assert {*Journal.open(out, terms="t", at=NOW, header="").done} == {each.name for each in walk(folder)}
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(1)", " =1", "\uff1d1"])
+def test_no_cell_is_computed_whoever_wrote_it(text: str, city: City) -> None:
+    signed = made.cades(made.LETTER, [city.people.leaf(text)])
+    found = inspect(signed, grounds=Grounds(city.trust(), city.lists()), profile=Profile.STRICT, at=NOW)
+    row = Rows(Catalogue()).row(text, judge(signed, found, profile=Profile.STRICT, at=NOW))
+    (cells,) = csv.reader([row])
+    assert (cells[0], cells[3]) == (f"'{text}", f"'{text}")
+
+
+def test_a_folder_with_a_name_that_no_batch_can_hold_is_refused_in_words(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + "申请.pdf".encode("gbk"))).write_bytes(b"x")
+    nobody: Any = None
+    with pytest.raises(ClickException, match="UTF-8"):
+        sealed_folder(nobody, tmp_path, tmp_path / "out", organisation="tax-bureau")
