@@ -15,6 +15,9 @@ from pyhanko.pdf_utils import generic as _generic
 from pyhanko.pdf_utils.decode_limits import DecodeLimits
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.fields import enumerate_sig_fields
+
+from .gate import marks
 
 # The library annotates only part of itself.
 generic: Any = _generic
@@ -22,16 +25,15 @@ _LEADING = (generic.IndirectObject, generic.DictionaryObject, generic.ArrayObjec
 
 KINDS = (
     "layers", "printing", "unseen", "switches", "drawn", "form", "scripts", "actions", "leads", "media", "attachments",
-    "unsearched", "after", "unopened",
+    "unsearched", "after", "unopened", "signatures",
 )  # fmt: skip
 """All that may be said, in the order in which it is."""
 # Objects of one document, or of all together that lie in one file.
 _MOST_OBJECTS, _MOST_OUTSIDE, _LONGEST = 20_000, 20, 100
 _LAST, _END, _BEHIND = b"startxref", b"%%EOF", re.compile(rb"[^\t\n\x0c\r \0]")
-# What leads away from what is shown: to fonts and colours, to the tree of headings, back to the page, to the proofs.
-_ASIDE = frozenset(
-    {"/Parent", "/P", "/Font", "/ColorSpace", "/Metadata", "/StructTreeRoot", "/Dests", "/DSS", "/Length", "/Popup"}
-)
+# What leads away from what is shown: to the tree of headings, back to the page, to the proofs. Fonts lead to letters,
+# which may be pictures, and colours to what they are made of.
+_ASIDE = frozenset({"/Parent", "/P", "/Metadata", "/StructTreeRoot", "/Dests", "/DSS", "/Length", "/Popup"})
 _ACTS = {
     "/JavaScript": "scripts",
     **dict.fromkeys(("/Launch", "/SubmitForm", "/ImportData", "/GoToR", "/GoToE"), "leads"),
@@ -87,6 +89,9 @@ def look_into(document: bytes, found: Hidden) -> None:
         if reader.encrypted:
             found.kinds.add("unopened")
         else:
+            if marks(document) or any(enumerate_sig_fields(reader, filled_status=True)):
+                # A viewer shows them, and whoever signed around them says nothing of them.
+                found.kinds.add("signatures")
             _search(reader, found)
     except (PdfDecodeLimitError, MemoryError):
         found.kinds.add("unsearched")

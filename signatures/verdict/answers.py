@@ -56,6 +56,7 @@ _HIDDEN = {
     "unopened": N_(
         "The PDF that was signed is locked or damaged and cannot be opened here: it was not searched for what it hides."
     ),
+    "signatures": N_("The document carries signatures of its own, which are not judged here: check it by itself."),
     "scripts": N_("The document holds a script. A viewer that runs it can show something else."),
     "attachments": N_("The document has other files attached, which you do not see on its pages."),
     "actions": N_("The document does something by itself when it is opened or closed."),

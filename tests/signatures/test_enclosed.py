@@ -76,6 +76,12 @@ def test_one_that_cannot_be_opened_is_signed_all_the_same_and_that_is_said(city:
         assert (verdict.overall, _codes(verdict)) == (Overall.TRUSTED, ["stamp_missing", "hidden_unopened"])
 
 
+def test_signatures_of_its_own_are_not_judged_and_that_is_said(city: City, leaf: Leaf, sealed: bytes) -> None:
+    for content in (sealed, documents.one_byte_changed(sealed), documents.form_removed(sealed)):
+        verdict = _look(ENCLOSED["cms"](content, leaf), city)
+        assert (verdict.overall, _codes(verdict)) == (Overall.TRUSTED, ["stamp_missing", "hidden_signatures"])
+
+
 def test_where_the_search_ends_is_said(city: City, leaf: Leaf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "_MOST_ENCLOSED", 2)
     for number, codes in ((2, ["stamp_missing"]), (3, ["stamp_missing", "hidden_unsearched"])):

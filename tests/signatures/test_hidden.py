@@ -12,7 +12,7 @@ from signatures.pades import hidden as module
 from signatures.pades.hidden import KINDS, hidden
 from signatures.verdict import answers, judge
 from tests.signatures import documents, forgeries
-from tests.signatures.forgeries import CATALOG, COVER, FIELD, FORM, LAYER, PAGE, STAMP
+from tests.signatures.forgeries import CATALOG, COVER, FIELD, FONT, FORM, LAYER, OTHER_TEXT, PAGE, STAMP
 from tests.signatures.pki import NOW, City, Leaf
 
 _ROOT = b"<< /Type /Catalog /Pages 2 0 R /AcroForm 8 0 R %s >>"
@@ -73,6 +73,18 @@ TOLD: Mapping[str, tuple[Mapping[int, bytes], set[str]]] = {
 }  # fmt: skip
 OUTSIDE = {
     "a picture elsewhere": {COVER: _NOTHING % (b"Image", b"/F << /Type /Filespec /F (evil.png) >>")},
+    "a letter that is a picture elsewhere": {
+        FONT: b"<< /Type /Font /Subtype /Type3 /CharProcs << /F 4 0 R >> /Resources << /XObject << /C 13 0 R >> >> >>",
+        OTHER_TEXT: _NOTHING % (b"Image", b"/F << /Type /Filespec /F (evil.png) >>"),
+    },
+    "letters elsewhere": {
+        FONT: b"<< /Type /Font /Subtype /TrueType /FontDescriptor << /FontFile2 13 0 R >> >>",
+        OTHER_TEXT: _NOTHING % (b"Font", b"/F (evil.png)"),
+    },
+    "colours elsewhere": {
+        COVER: _NOTHING % (b"Image", b"/ColorSpace [/ICCBased 13 0 R]"),
+        OTHER_TEXT: _NOTHING % (b"Profile", b"/F (evil.png)"),
+    },
     "a page elsewhere": {COVER: _NOTHING % (b"Form", b"/Ref << /F (evil.png) /Page 0 >>")},
 }
 
@@ -94,7 +106,12 @@ def test_each_kind_is_found_where_it_stands(name: str) -> None:
 
 
 def test_every_kind_has_its_words() -> None:
-    assert set(KINDS) == {kind for _, told in TOLD.values() for kind in told} | {"unsearched", "after", "unopened"}
+    assert set(KINDS) == {kind for _, told in TOLD.values() for kind in told} | {
+        "unsearched",
+        "after",
+        "unopened",
+        "signatures",
+    }
     assert all(answers.hidden(kind) is not None for kind in KINDS)
 
 
