@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Birth of a site, `tallygate init`, in the order of the design, and its rebirth after years without power.
 
-1. folders and pair secrets   2. the log, its key and entry 0   3. the key ceremony, recorded in process under the
-writer's lock   4. process certificates, identity key and policies   5. slapd   6. what each role needs
+1. folders and pair secrets   2. the log, its key and entry 0, then the settings   3. the key ceremony, recorded in
+process under the writer's lock   4. process certificates, identity key and policies   5. slapd
+6. what each role needs
 
 The mark of a birth under way is written first, that of a finished one last. A birth that died midway has granted
 nothing to anybody: `init` removes what it left and begins again. Whatever no birth put there is never removed.
@@ -81,6 +82,7 @@ def init(context: Context, say: Callable[[str], None]) -> None:
     say("2. The log and its first entry")
     recording.found(context)
     with _recording(context) as recorder:
+        recording.take_up(context, recorder)
         say("3. The key ceremony")
         founding.found(context, recorder)
         say("4. Identity key, policies and process certificates")

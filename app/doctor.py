@@ -6,11 +6,13 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
 
 from audit.merkle import VerifierKey
+from audit.models_settings import changed
 from audit.reader import LogReader
 from audit.verify import verify_chain_of
 from audit.watch import Standing
@@ -24,7 +26,7 @@ from policies.errors import BundleRefused, PoliciesUnusable
 from signatures.config import SignatureSettings
 from signatures.service import FollowedLists
 
-from . import holding, settings
+from . import holding, in_force, settings
 from .context import Context
 from .users import Users
 from .wiring import alerts, casework, lineage, policies, switches
@@ -80,6 +82,7 @@ def examine(context: Context) -> list[Finding]:
         ("roles", _roles),
         ("duties of the record", _duties),
         ("log", _log),
+        ("settings", _settings),
         ("policies", _policies),
         ("emergency switches", _switches),
         ("security incidents", _incidents),
@@ -379,6 +382,32 @@ def _assessments(context: Context) -> Iterator[Finding]:
     without = [label for label, route in routes.items() if route.assessment is None]
     if without:
         yield Finding("assessments", good=True, says=f"none is stated for {', '.join(without)}")
+
+
+def _settings(context: Context) -> Iterator[Finding]:
+    """What the file says, what was recorded last, and with what each role began."""
+    users, file = Users.detect(), in_force.stated(context.document)
+    last = in_force.recorded_last(context)
+    if last is None:
+        says = "the record does not tell yet by which ones the site works; it does from the next start on"
+        yield Finding("settings", good=False, says=says)
+        return
+    if file.same(last):
+        yield Finding("settings", good=True, says="the site's file is as the record tells it")
+    else:
+        what = ", ".join(changed(last, file)) or "another version of the program"
+        says = f"the site's file was changed since the record told of it ({what}): start the roles anew"
+        yield Finding("settings", good=False, says=says)
+    for name, role, part in in_force.BEGINNERS:
+        path = in_force.begun_with(context, role, part)
+        begun = users.acting(role, partial(_kept, path))
+        if begun and begun != in_force.mark(last):
+            says = "began with others than the record told of last: start it anew"
+            yield Finding(f"settings of {name}", good=False, says=says)
+
+
+def _kept(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _policies(context: Context) -> Iterator[Finding]:

@@ -41,6 +41,8 @@ class Process:
     own_logs: tuple[Path, ...] = ()
     # Whether it may start while others of its kind before it do, and stop with them.
     beside: bool = False
+    # Done before its first start, when all before it are ready; what it raises keeps the site from being started.
+    first: Callable[[], None] = lambda: None
 
 
 def processes(

@@ -106,17 +106,20 @@ def serve_log(configuration: Path) -> None:
 def serve_watch(configuration: Path) -> None:
     """Do the record's duties until SIGTERM."""
     from .context import Context  # noqa: PLC0415 - see the module's docstring
+    from .in_force import take_up  # noqa: PLC0415 - as above
     from .wiring import watching  # noqa: PLC0415 - as above
 
     context = Context.read(configuration)
     path = context.site.socket("audit", "watch")
     _make_room(path)
+    take_up(context, "audit", part="watch")
     watching.serve_watch(context, path)
 
 
 def server_command(name: str, configuration: Path) -> list[str]:
     """How to run one of the servers that are not ours, in the foreground."""
     from .context import Context  # noqa: PLC0415 - see the module's docstring
+    from .in_force import take_up  # noqa: PLC0415 - as above
     from .wiring import directory, gateway  # noqa: PLC0415 - as above
 
     context = Context.read(configuration)
@@ -129,6 +132,8 @@ def server_command(name: str, configuration: Path) -> list[str]:
         _make_room(context.site.socket("slapd", "second"))
         return directory.second_command(context)
     _make_room(context.site.socket("nginx"))
+    # Hosts that nobody is asked about it opens by itself.
+    take_up(context, "nginx")
     gateway.prepare(context)
     return gateway.command(context, supervised=False)
 

@@ -193,6 +193,7 @@ class Supervisor:
     def _first(self, process: Process) -> _Running:
         file = LogFile(self._logs / f"{process.name}.log", settings=self._settings, clock=self._clock)
         own = OwnLogs(process.own_logs, settings=self._settings, clock=self._clock)
+        process.first()
         handle, listener = self._spawn(process, file)
         return _Running(process, file, own, handle, listener, since=time.monotonic())
 

@@ -7,6 +7,7 @@ city with its own ports beside it.
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace as replace_fields
 from pathlib import Path
 
 from core.errors import TallygateError
@@ -18,6 +19,7 @@ from . import birth, demo, settings
 from .context import Context
 from .files import replace
 from .holding import configuration_of, held, is_born, let_others_pass
+from .in_force import take_up
 from .ports import PortClaims, free_ports
 from .processes import processes
 from .supervisor import Supervisor
@@ -78,15 +80,25 @@ def supervise(context: Context, file: Path) -> Supervisor:
     users.open_run(context.site)
     directory.prepare(context)
     gateway.prepare(context)
+    *roles, proxy = processes(
+        context.site,
+        file,
+        slapd=tuple(directory.command(context)),
+        second=tuple(directory.second_command(context)),
+        nginx=tuple(gateway.command(context)),
+        edge=gateway.proxy_of(context),
+    )
+
+    def begin() -> bytes:
+        take_up(context, "app")
+        return b""
+
+    def recorded() -> None:
+        # What was prepared above was read before the roles read theirs, and the file may have changed meanwhile.
+        users.acting("app", begin)
+
     return Supervisor(
-        processes(
-            context.site,
-            file,
-            slapd=tuple(directory.command(context)),
-            second=tuple(directory.second_command(context)),
-            nginx=tuple(gateway.command(context)),
-            edge=gateway.proxy_of(context),
-        ),
+        [*roles, replace_fields(proxy, first=recorded)],
         users=users,
         logs=context.site.state / "logs",
         settings=context.settings("logs", LogSettings),

@@ -13,6 +13,7 @@ from core.log import configure, logger
 
 from .acting import die_with
 from .context import Context
+from .in_force import RECORDED, take_up
 
 
 def application() -> Callable[..., Any]:
@@ -22,7 +23,10 @@ def application() -> Callable[..., Any]:
     role = os.environ["TALLYGATE_ROLE"]
     configure(role)
     try:
-        composed = compose(role, Context.read(Path(os.environ["TALLYGATE_SITE"])))
+        context = Context.read(Path(os.environ["TALLYGATE_SITE"]))
+        if role in RECORDED:
+            take_up(context, role)
+        composed = compose(role, context)
     except TallygateError as error:
         # In words, on one line; granian would print where in the code it happened.
         logger(__name__).error("role_cannot_start", code=error.code, why=error.detail)

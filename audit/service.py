@@ -20,12 +20,14 @@ from .blobs import BlobStore, DiskBlobs
 from .errors import RecordUnavailable
 from .lineage import Past, created
 from .merkle import LogKey
-from .models import Event, Receipt, Wait
+from .models import Event, Outcome, Receipt, Recorder, Wait
+from .models_codec import new_key
+from .models_settings import CHANGED, Stated, told
 from .press.pool import Press
 from .reader import WITNESSED, LogReader
 from .seals import Seals, SealStore
 from .witness import STATUS, Cosigning, Policy, Rounds, WitnessClient
-from .writer import Log, serve
+from .writer import Log, Recorded, Settings, serve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +94,24 @@ def local_recorder(
         log.integrate()
 
 
+def record_first(path: Path, stated: Stated, *, recorder: Recorder, clock: Clock) -> None:
+    """Put the settings by which a site is born on the record, and keep at ``path`` that they are.
+
+    Raises:
+        RecordUnavailable: no record, no birth.
+    """
+    event = Event(
+        key=new_key(),
+        type=CHANGED,
+        outcome=Outcome.SUCCESS,
+        at=clock.now(),
+        source="audit",
+        attributes=told(None, stated, role="app"),
+    )
+    recorder.record(event)
+    Recorded(path).keep(stated)
+
+
 def run_log(
     folder: Path,
     socket: Path,
@@ -105,10 +125,12 @@ def run_log(
     blobs: BlobStore | None = None,
     past: Past | None = None,
     helpers: int = 0,
+    settings: Settings | None = None,
 ) -> None:
     """The log's process: own the folder and serve its socket until SIGTERM or SIGINT; ``past`` are the closed logs.
 
-    ``helpers`` is how many processes of its own share the work on many events at once.
+    ``helpers`` is how many processes of its own share the work on many events at once; ``settings`` are what this
+    process works by.
 
     Raises:
         LogInUse: another process owns the folder.
@@ -124,7 +146,10 @@ def run_log(
         closing(Log.open(folder, key=key, seals=seals, clock=clock, blobs=blobs, press=press)) as log,
     ):
         rounds = rounds_of(log, folder, witnesses, clock, blobs=blobs) if witnesses else None
-        uvloop.run(_until_told(log, socket, pairs=pairs, clock=clock, publish=publish, rounds=rounds, past=past))
+        serving = _until_told(
+            log, socket, pairs=pairs, clock=clock, publish=publish, rounds=rounds, past=past, settings=settings
+        )
+        uvloop.run(serving)
 
 
 def rounds_of(log: Log, folder: Path, witnesses: Witnesses, clock: Clock, *, blobs: BlobStore | None = None) -> Rounds:
@@ -160,9 +185,20 @@ async def _until_told(
     publish: timedelta,
     rounds: Rounds | None,
     past: Past | None,
+    settings: Settings | None,
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     seconds = publish.total_seconds()
-    await serve(log, socket, pairs=pairs, clock=clock, stop=stop, interval=seconds, rounds=rounds, past=past)
+    await serve(
+        log,
+        socket,
+        pairs=pairs,
+        clock=clock,
+        stop=stop,
+        interval=seconds,
+        rounds=rounds,
+        past=past,
+        settings=settings,
+    )

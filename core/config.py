@@ -50,6 +50,11 @@ class Document:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigurationError(where=str(path), why=str(error)) from error
 
+    @property
+    def tables(self) -> Mapping[str, Any]:
+        """Everything as it was parsed: for whoever compares files, and works by none of it."""
+        return self._tables
+
     def section(self, name: str, settings: type[S]) -> S:
         """Decode one table into its settings class; a missing table means all defaults."""
         self._claimed.add(name)

@@ -26,6 +26,7 @@ from policies.record import TYPES, past
 from policies.web import blueprint
 
 from ..context import Context
+from ..in_force import say, stated
 
 EVERY = 0.5
 """Seconds between two looks of the clerk for orders."""
@@ -43,7 +44,7 @@ def pages(context: Context, guard: Guard, console: Console, *, assurance: int) -
         store=DeskStore.open(site.folder("audit") / "policy-desk.db"),
         folder=site.public / "policies",
         key=read_policy_key(site.public / "policy-key.pem"),
-        administrators=_administrators(context),
+        administrators=_administrators(context, "audit"),
         decisions=recorded(console, context.clock),
         recorder=recorder,
         clock=context.clock,
@@ -80,7 +81,7 @@ def clerk(context: Context) -> Clerk:
         journal=key_file.with_name(JOURNAL),
         recorder=lambda: context.recorder("app"),
         clock=context.clock,
-        administrators=_administrators(context),
+        administrators=_administrators(context, "app"),
     )
 
 
@@ -102,9 +103,20 @@ def serve_clerk(context: Context) -> None:
     threading.Thread(target=work, name="policy-clerk", daemon=True).start()
 
 
-def _administrators(context: Context) -> Callable[[], Mapping[str, str]]:
-    # Read anew: whoever is taken off the list signs nothing from that moment on.
-    return lambda: Document.read(context.path).section("policies", PolicySettings).administrators
+def _administrators(context: Context, role: str) -> Callable[[], Mapping[str, str]]:
+    recorded = stated(context.document)
+
+    def administrators() -> Mapping[str, str]:
+        nonlocal recorded
+        # Read anew: whoever is taken off the list signs nothing from that moment on. Whoever was put on it signs when
+        # the record tells that the list is another one.
+        document = Document.read(context.path)
+        if not (found := stated(document)).same(recorded):
+            say(context, role, found)
+            recorded = found
+        return document.section("policies", PolicySettings).administrators
+
+    return administrators
 
 
 def _document(row: Row) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from audit.config import AuditSettings
 from audit.merkle import CosignerKey
 from audit.models import Recorder
 from audit.seals import Seals, SealStore
-from audit.service import create_log, run_log
+from audit.service import create_log, record_first, run_log
+from audit.writer import Recorded, Settings
 from core.calls import PairSecrets
 from core.config import secret
 
 from ..context import Context
 from ..files import replace
+from ..in_force import recorded, stated
 from .lineage import key_files, log_key, make_missing, past, publish_keys, tiles, trust_root, witnesses
 
 _MOST_HELPERS = 4
@@ -55,6 +57,11 @@ def local_recorder(context: Context) -> Iterator[Recorder]:
         yield recorder
 
 
+def take_up(context: Context, recorder: Recorder) -> None:
+    """Put on the record by which settings the site is born, before anything is made by them."""
+    record_first(recorded(context), stated(context.document), recorder=recorder, clock=context.clock)
+
+
 def serve_log(context: Context) -> None:
     """Run the log's writer until told to stop."""
     sys.setswitchinterval(_SWITCH)
@@ -75,6 +82,7 @@ def serve_log(context: Context) -> None:
         blobs=tiles(context),
         past=past(context),
         helpers=min(_MOST_HELPERS, os.cpu_count() or 1),
+        settings=Settings(Recorded(recorded(context)), stated(context.document)),
     )
 
 

@@ -6,4 +6,5 @@ from .feed import FeedClient as FeedClient
 from .follower import PATIENCE as PATIENCE
 from .follower import Follower as Follower
 from .recorder import RecorderClient as RecorderClient
+from .stating import state as state
 from .together import Together as Together

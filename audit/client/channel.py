@@ -8,7 +8,7 @@ import secrets
 import socket
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,11 @@ class Channel:
         timeout: float,
         feed: int | None = None,
         about: Sequence[str] = (),
+        settings: Mapping[str, Any] | None = None,
     ) -> tuple["Channel", dict[str, Any]]:
         """Connect, verify the log, show the secret, and say what for; ``about`` are the feed's event types.
+
+        A line on which ``settings`` are told, by which the caller works, carries nothing else.
 
         ``timeout`` is for all of it together.
 
@@ -60,7 +63,11 @@ class Channel:
             channel.send(frame(Frame.HELLO, nonce))
             _check_proof(channel.expect(Frame.PROOF, deadline), key, nonce)
             shown = base64.b64encode(secret).decode()
-            said = {"caller": caller, "secret": shown, "feed": feed} | ({"about": list(about)} if about else {})
+            said: dict[str, Any] = {"caller": caller, "secret": shown, "feed": feed}
+            if about:
+                said["about"] = list(about)
+            if settings is not None:
+                said["settings"] = dict(settings)
             channel.send(document(Frame.OPEN, said))
             return channel, parse(channel.expect(Frame.OPENED, deadline))
         except BaseException:

@@ -340,6 +340,15 @@ KINDS = {
         needs=words("object"),
         severity=Severity.MEDIUM,
     ),
+    "site.settings.changed": Kind(
+        6002,
+        99,
+        Retention.TRUST,
+        N_("A role took up settings of the site"),
+        Verb.NOTICE,
+        sources=words("audit"),
+        attributes=words("before count digest grades role tables version version_before what"),
+    ),
     "audit.rules.changed": Kind(
         6002,
         99,

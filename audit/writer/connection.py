@@ -20,6 +20,7 @@ from ..lineage import CLOSED, CREATED
 from ..merkle.tiles import pack
 from ..models import Receipt, Wait
 from ..models_codec import Draft, milliseconds
+from ..models_settings import CHANGED, Stated
 from ..press import SHAPES
 from ..wire import (
     MAX_MANY,
@@ -59,15 +60,15 @@ _STRIDE = 512
 _MOST_TYPES = 64
 # Roles that may write events in another's name: the operator's own command line, as at the birth of the site.
 _ANY_SOURCE = "app"
-# An end that only passes requests on has nothing to say to the record.
+# An end that only passes requests on has nothing to say to the record but by which settings it does.
 _STRANGERS = frozenset({"nginx"})
-# Whoever could write these could end the log, or forge its lineage.
-_OWN = frozenset({CREATED, CLOSED})
+# Whoever could write these could end the log, forge its lineage, or say for others by which settings they work.
+_OWN = frozenset({CREATED, CLOSED, CHANGED})
 _TYPE = re.compile(r"[a-z][a-z._]{0,63}", flags=re.ASCII)
 
 
 class Connection(asyncio.Protocol):
-    """States: hello, open, then appending or feeding until the line breaks."""
+    """States: hello, open, then appending, feeding, or nothing more, until the line breaks."""
 
     def __init__(self, server: "Server") -> None:
         self._server = server
@@ -78,6 +79,7 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []
         self._writable = asyncio.Event()
         self._writable.set()
+        # What goes on for as long as the line does.
         self._feeding: asyncio.Task[None] | None = None
         # Beginnings of the event types that its feed is about; every type begins with the empty one.
         self._about: tuple[str, ...] = ("",)
@@ -160,17 +162,21 @@ class Connection(asyncio.Protocol):
 
     def _open(self, said: dict[str, Any]) -> None:
         caller, secret, start = said.get("caller"), said.get("secret"), said.get("feed")
+        settings = said.get("settings")
         if not isinstance(caller, str) or not isinstance(secret, str):
             raise WireBroken
         try:
             self._caller = self._server.pairs.caller(caller, secret)
         except Unauthenticated as error:
             raise WireBroken from error
-        if self._caller in _STRANGERS or not self._server.admit(self, self._caller):
+        stranger = self._caller in _STRANGERS and settings is None
+        if stranger or not self._server.admit(self, self._caller):
             raise WireBroken
         self._admitted = self._caller
         self._deadline.cancel()
-        if start is None:
+        if settings is not None:
+            self._feeding = asyncio.get_running_loop().create_task(self._take_settings(_stated(settings)))
+        elif start is None:
             self._appends = True
             self._frames.allow(MAX_MANY)
             self.send(document(Frame.OPENED, {"size": self._server.size}))
@@ -180,6 +186,13 @@ class Connection(asyncio.Protocol):
             self._feeding = asyncio.get_running_loop().create_task(self._begin_feed(begin))
         else:
             raise WireBroken
+
+    async def _take_settings(self, stated: Stated) -> None:
+        """Say that it is open when the record holds them; a line that is cut says that it does not."""
+        with self._cutting("settings_not_recorded"):
+            await self._server.take_settings(stated, self._caller)
+            self.send(document(Frame.OPENED, {}))
+            self.flush()
 
     def _append(self, content: bytes) -> None:
         request, wait, encoded = read_append(content)
@@ -301,12 +314,12 @@ class Connection(asyncio.Protocol):
                 self.send(passed_frame(begin, end))
 
     @contextlib.contextmanager
-    def _cutting(self) -> Iterator[None]:
+    def _cutting(self, event: str = "feed_ended") -> Iterator[None]:
         """A feed that cannot go on ends its connection: the follower denies, and comes again."""
         try:
             yield
         except (TallygateError, OSError) as error:
-            logger(__name__).error("feed_ended", caller=self._caller, error=str(error))
+            logger(__name__).error(event, caller=self._caller, error=str(error))
             self.abort()
 
     def _heartbeat(self, size: int) -> None:
@@ -336,6 +349,18 @@ def _types(said: Any) -> tuple[str, ...]:
     if not all(isinstance(kind, str) and _TYPE.fullmatch(kind) for kind in said):
         raise WireBroken
     return tuple(said)
+
+
+def _stated(said: Any) -> Stated:
+    """The settings that a caller names.
+
+    Raises:
+        WireBroken: malformed.
+    """
+    try:
+        return Stated.parse(said)
+    except ValueError as error:
+        raise WireBroken from error
 
 
 def _stretches(first: int, entries: Sequence[bytes], about: Sequence[str]) -> Iterator[tuple[bool, int, int]]:

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from core.calls import PairSecrets, listening
 from core.clock import Clock
@@ -25,12 +26,14 @@ from ..errors import BadEvent, RecordUnavailable, TilesUnavailable
 from ..lineage import Past
 from ..models import Event, Outcome, Receipt, Wait
 from ..models_codec import Draft, draft_of, new_key
+from ..models_settings import CHANGED, Stated
 from ..witness.rounds import Rounds
 from .beside import Beside
 from .connection import Answer, Answers, Connection
 from .evidence import Evidence
 from .log import Log, Place
 from .memory import give_back
+from .settings import Settings
 from .time import Told, Watching, latest
 from .turns import Act, Turns
 
@@ -85,6 +88,7 @@ class Server:
         interval: float = INTERVAL,
         rounds: Rounds | None = None,
         past: Past | None = None,
+        settings: Settings | None = None,
     ) -> None:
         self.log = log
         self.pairs = pairs
@@ -92,6 +96,8 @@ class Server:
         self.interval = interval
         self.size = log.size
         self._past = past or Past()
+        # None where nobody keeps what was recorded of them.
+        self._settings = settings
         self._queue: deque[Request] = deque()
         # Events and bytes in the queue or being read for it, by caller.
         self._waiting: Counter[str] = Counter()
@@ -128,13 +134,15 @@ class Server:
         self._submit_own("log.started", {"size": self.size})
         if self._evidence is not None:
             self._evidence.start(flush=self._flush, changed=self._quorum_changed)
-        # Every role's user may knock; the pair secret decides. The folder's lock is ours: a file here is a dead one's.
-        knocked = listening(path, mode=0o666)
-        listener = await asyncio.get_running_loop().create_unix_server(lambda: Connection(self), sock=knocked)
         tasks = [asyncio.create_task(task) for task in (self._write(), self._publish(), stop.wait())]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            listener.close()
+            if await self._begun(tasks):
+                # Every role's user may knock; the pair secret decides. The folder's lock is ours: a file here is a dead
+                # one's.
+                knocked = listening(path, mode=0o666)
+                listener = await asyncio.get_running_loop().create_unix_server(lambda: Connection(self), sock=knocked)
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                listener.close()
             for task in tasks[:2]:
                 if task.done():
                     task.result()
@@ -157,6 +165,41 @@ class Server:
             self._readers.shutdown(wait=False, cancel_futures=True)
             for connection in list(self._connections):
                 connection.abort()
+
+    async def take_settings(self, stated: Stated, role: str) -> None:
+        """Have the settings with which a role begins on the record.
+
+        Raises:
+            RecordUnavailable: they are not.
+            OSError: they are, and that could not be kept.
+        """
+        if self._settings is None:
+            raise RecordUnavailable
+        await self._settings.take(stated, role=role, record=self._record_settings)
+
+    async def _record_settings(self, facts: Mapping[str, str | int | bool]) -> None:
+        answered: asyncio.Future[Receipt | TallygateError] = asyncio.get_running_loop().create_future()
+
+        def told(result: Receipt | TallygateError) -> None:
+            # Whoever asked may be gone.
+            if not answered.done():
+                answered.set_result(result)
+
+        self.submit(self.own_event(CHANGED, "", facts), Wait.SEQUENCED, told)
+        if isinstance(result := await answered, TallygateError):
+            raise result
+
+    async def _begun(self, tasks: Sequence[asyncio.Task[Any]]) -> bool:
+        """Have our own settings on the record before anybody can ask for anything; False if we end before."""
+        if self._settings is None:
+            return True
+        own = asyncio.create_task(self.take_settings(self._settings.own, "log"))
+        await asyncio.wait([own, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        if not own.done():
+            own.cancel()
+            return False
+        own.result()
+        return True
 
     @property
     def place(self) -> int:
@@ -484,11 +527,15 @@ async def serve(
     interval: float = INTERVAL,
     rounds: Rounds | None = None,
     past: Past | None = None,
+    settings: Settings | None = None,
 ) -> None:
     """Own the log until ``stop``; ``rounds`` go to the witnesses, if there are any; ``past`` are the logs before it.
+
+    Nobody is served before ``settings``, by which this process works, are on the record.
 
     Raises:
         OSError: a write failed; nobody was told that it had succeeded.
         LogDamaged: what was stored is not what was written.
     """
-    await Server(log, pairs=pairs, clock=clock, interval=interval, rounds=rounds, past=past).run(path, stop)
+    server = Server(log, pairs=pairs, clock=clock, interval=interval, rounds=rounds, past=past, settings=settings)
+    await server.run(path, stop)

@@ -16,6 +16,7 @@ import pytest
 
 from app import birth
 from app.context import Context
+from app.holding import log_alone
 from app.ports import free_ports
 from app.processes import answers, is_up, processes
 from app.serve import GIVE_BACK
@@ -158,7 +159,8 @@ def test_nginx_without_a_supervisor_has_its_logs_put_aside_too(born: Path) -> No
     site = Context.read(born).site
     log = site.folder("nginx") / "logs" / "decisions.log"
     command = [sys.executable, "-m", "app", "serve", "nginx", "--site", str(born)]
-    with subprocess.Popen(command, cwd=ROOT) as nginx:
+    # The settings are others than at the birth, so somebody must take them down.
+    with log_alone(Context.read(born)), subprocess.Popen(command, cwd=ROOT) as nginx:
         try:
             _until(lambda: log.exists() and _is_answered(site.socket("nginx")))
             with log.open("ab") as file:

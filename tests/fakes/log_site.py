@@ -24,7 +24,7 @@ from audit.reader import LogReader
 from audit.seals import Seals, SealStore
 from audit.service import Witnesses, create_log, rounds_of, run_log
 from audit.witness import Rounds
-from audit.writer import Log, serve
+from audit.writer import Log, Settings, serve
 from core.calls import PairSecrets
 from core.clock import Clock, SystemClock
 from tests.fakes.begun import Begun
@@ -112,11 +112,12 @@ class LogSite:
         interval: float = 0.05,
         witnesses: Witnesses | None = None,
         past: Past | None = None,
+        settings: Settings | None = None,
     ) -> Iterator["Served"]:
         """The writer's loop in a thread."""
         log = self.open(disk)
         rounds = rounds_of(log, self.folder, witnesses, self.clock, blobs=self.blobs) if witnesses else None
-        served = Served(self, log, interval, rounds, past)
+        served = Served(self, log, interval, rounds, past, settings)
         try:
             yield served
         finally:
@@ -133,12 +134,20 @@ class LogSite:
 class Served:
     """A running writer and how it ended."""
 
-    def __init__(self, site: LogSite, log: Log, interval: float, rounds: Rounds | None, past: Past | None) -> None:
+    def __init__(  # noqa: PLR0917 - made by `served` alone, and by whoever looks at how one ends
+        self,
+        site: LogSite,
+        log: Log,
+        interval: float,
+        rounds: Rounds | None,
+        past: Past | None,
+        settings: Settings | None = None,
+    ) -> None:
         self.log = log
         self.failure: BaseException | None = None
         self._loop = uvloop.new_event_loop()
         self._stop = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, args=(site, interval, rounds, past))
+        self._thread = threading.Thread(target=self._run, args=(site, interval, rounds, past, settings))
         self._thread.start()
         wait_for(lambda: answers(site) or not self._thread.is_alive())
 
@@ -151,7 +160,9 @@ class Served:
     def ended(self) -> bool:
         return not self._thread.is_alive()
 
-    def _run(self, site: LogSite, interval: float, rounds: Rounds | None, past: Past | None) -> None:
+    def _run(
+        self, site: LogSite, interval: float, rounds: Rounds | None, past: Past | None, settings: Settings | None
+    ) -> None:
         pairs = PairSecrets(site.secrets)
         work = serve(
             self.log,
@@ -162,6 +173,7 @@ class Served:
             interval=interval,
             rounds=rounds,
             past=past,
+            settings=settings,
         )
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
