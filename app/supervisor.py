@@ -26,7 +26,7 @@ from pathlib import Path
 from types import FrameType
 
 from core.clock import Clock
-from core.errors import N_, Unavailable
+from core.errors import N_, TallygateError, Unavailable
 from core.log import LogSettings, logger
 
 from . import warden
@@ -98,6 +98,7 @@ class Supervisor:
 
         Raises:
             StartFailed: one was not ready in time; those already started have been stopped.
+            TallygateError: what had to be done first for one could not be; as above.
         """
         self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._warden.start()
@@ -193,7 +194,11 @@ class Supervisor:
     def _first(self, process: Process) -> _Running:
         file = LogFile(self._logs / f"{process.name}.log", settings=self._settings, clock=self._clock)
         own = OwnLogs(process.own_logs, settings=self._settings, clock=self._clock)
-        process.first()
+        try:
+            process.first()
+        except TallygateError:
+            self.stop()
+            raise
         handle, listener = self._spawn(process, file)
         return _Running(process, file, own, handle, listener, since=time.monotonic())
 

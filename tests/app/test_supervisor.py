@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from app.processes import Process
 from app.supervisor import _WAITS, StartFailed, Supervisor
 from app.users import Users
+from audit import RecordUnavailable
 from core.clock import SystemClock
 from core.log import LogSettings
 
@@ -60,6 +62,19 @@ def _until(condition: Callable[[], bool], seconds: float = 10) -> None:
     while not condition():
         assert time.monotonic() < limit
         time.sleep(0.02)
+
+
+def test_what_must_be_done_first_is_done_when_all_before_it_are_ready_or_nothing_stays(tmp_path: Path) -> None:
+    def refused() -> None:
+        assert (tmp_path / "a").exists()
+        raise RecordUnavailable
+
+    last = replace(_process(tmp_path, "b"), first=refused)
+    supervisor = _supervisor(tmp_path, _process(tmp_path, "a"), last)
+    with pytest.raises(RecordUnavailable):
+        supervisor.start()
+    assert not (tmp_path / "b").exists()
+    assert not _alive(int((tmp_path / "a.child").read_text()))
 
 
 def test_stopping_leaves_no_process_behind(tmp_path: Path) -> None:

@@ -251,6 +251,10 @@ CASES: dict[str, tuple[Story, Story]] = {
         _one("audit.rules.changed", attributes={"what": "changed", "digest": "00"}),
         _one("audit.rules.changed", attributes={"what": "first", "digest": "00"}),
     ),
+    "settings_changed": (
+        _one("site.settings.changed", source="audit", attributes={"what": "changed", "role": "gateway"}),
+        _one("site.settings.changed", source="audit", attributes={"what": "first", "role": "app"}),
+    ),
     "clerk_enumeration": (
         _times(30, lambda it, n: it.add("directory.person.read", subject=f"s{n}", actor=CLERK)),
         _times(60, lambda it, n: it.add("directory.person.read", subject=f"s{n % 29}", actor=CLERK)),
