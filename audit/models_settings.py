@@ -96,7 +96,7 @@ def _moved(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]
     for host in sorted({*before, *after}):
         old, new = before.get(host), after.get(host)
         if old != new:
-            yield f"{host}:{old or _NONE}>{new or _NONE}"
+            yield f"{host}={old or _NONE}>{new or _NONE}"
 
 
 def _cut(names: list[str]) -> str:

@@ -134,7 +134,7 @@ def _edit(file: Path, old: str, new: str) -> None:
 
 def test_a_birth_records_the_first_settings(file: Path) -> None:
     [first] = _told(file)
-    assert (first["what"], first["role"], first["grades"]) == ("first", "app", "tax:none>3")
+    assert (first["what"], first["role"], first["grades"]) == ("first", "app", "tax=none>3")
     assert first["tables"] == "gateway gateway.routes gateway.routes.tax gateway.routes.tax.assessment site site.ports"
     assert first["version"] == "0.1.0"
 
@@ -145,7 +145,7 @@ def test_a_grade_edited_by_hand_is_told_at_the_next_start(file: Path) -> None:
         _edit(file, "grade = 3", "grade = 2")
         _begin(file, "gateway", "sso", "gateway")
     [first, second] = _told(file)
-    assert (second["what"], second["role"], second["grades"]) == ("changed", "gateway", "tax:3>2")
+    assert (second["what"], second["role"], second["grades"]) == ("changed", "gateway", "tax=3>2")
     assert (second["tables"], second["before"]) == ("gateway.routes.tax.assessment", first["digest"])
 
 
@@ -153,7 +153,7 @@ def test_the_log_that_starts_after_an_edit_tells_it_itself(file: Path) -> None:
     _edit(file, "grade = 3", "grade = 4")
     with _log(file):
         pass
-    assert [(each["role"], each["grades"]) for each in _told(file)] == [("app", "tax:none>3"), ("log", "tax:3>4")]
+    assert [(each["role"], each["grades"]) for each in _told(file)] == [("app", "tax=none>3"), ("log", "tax=3>4")]
 
 
 def test_comments_and_blanks_are_no_settings(file: Path) -> None:

@@ -80,7 +80,7 @@ def test_the_log_records_its_own_before_it_takes_anything(site: LogSite) -> None
             "version": "0.1.0",
             "count": 3,
             "tables": "ca gateway.routes.tax site",
-            "grades": "tax:none>3",
+            "grades": "tax=none>3",
         }
     ]
     # Of a table nobody can guess what stands in it.
@@ -106,7 +106,7 @@ def test_of_a_change_tables_and_grades_are_told(site: LogSite) -> None:
         "version": "0.1.0",
         "count": 3,
         "tables": "ca gateway.routes.social gateway.routes.tax",
-        "grades": "social:none>1 tax:3>2",
+        "grades": "social=none>1 tax=3>2",
     }
 
 

@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 
 from audit.models import Event, Outcome
+from audit.models_settings import CHANGED, told
 from audit.search import BadFilter, NameTokens, Phrase, Vocabulary, Words, parse, terms
 from audit.search.query import MOST_PHRASES
 from audit.search.terms import clear_marks
-from audit.search.words import told
+from audit.search.words import told as told_words
 from audit.web import TRANSLATIONS
 from core.web import chinese_words
 from tests.fakes.audit_console import LI, WANG, ConsoleFake
 from tests.fakes.clock import ManualClock
+
+from .test_log_settings import NEW, OLD
 
 
 @pytest.fixture
@@ -45,6 +48,15 @@ class TestClearHeader:
         expected = _those(fake, fake.log.size(), of="suspended")
         assert len(expected) == 1
         assert _found(fake, text) == expected
+
+    @pytest.mark.parametrize(
+        "text",
+        ["settings", "took up settings", "站点设置", "设置 gateway", "gateway.routes.social", "settings tax=3>2"],
+    )
+    def test_settings_that_were_changed_by_hand_are_found(self, fake: ConsoleFake, text: str) -> None:
+        facts = told(OLD, NEW, role="gateway")
+        index = fake.add(type=CHANGED, source="audit", subject="", actor="", object="", sealed={}, attributes=facts)
+        assert _found(fake, text) == [index]
 
     def test_every_word_must_be_there(self, fake: ConsoleFake) -> None:
         assert _found(fake, "suspended login") == []
@@ -165,7 +177,7 @@ def test_a_program_of_the_site_leaves_no_words_in_the_clear(fake: ConsoleFake) -
 
 
 def test_the_words_of_codes_come_in_both_languages() -> None:
-    vocabulary = Vocabulary(told(chinese_words([TRANSLATIONS])))
+    vocabulary = Vocabulary(told_words(chinese_words([TRANSLATIONS])))
     assert len(vocabulary.asks(Phrase("Login"))) > 1
     assert vocabulary.asks(Phrase("登录"))
     assert vocabulary.asks(Phrase("certif", begins=True))
