@@ -2,7 +2,8 @@
 """CMS and CAdES in a file of their own, with the content inside or beside, by any number of signers."""
 
 from ..models import Format
-from ..proofs.signed_data import NotSignedData, read, unarmoured
+from ..pades.gate import looks_like_pdf
+from ..proofs.signed_data import NotSignedData, places, read, unarmoured
 from .facts import Found, Setting
 from .posing import poses
 
@@ -15,8 +16,7 @@ def read_file(document: bytes, content: bytes | None, setting: Setting) -> Found
     """
     found = Found()
     signed = read(unarmoured(document), content)
-    at = document.find(signed.content) if signed.content else -1
-    if poses(document, [(at, at + len(signed.content or b""))]):
+    if looks_like_pdf(document) and poses(document, places(document, signed.content) if signed.content else ()):
         raise NotSignedData("another document for another viewer")
     for number, signer in enumerate(signed.signers, start=1):
         found.add(signer, setting, format=Format.CMS, name=str(number))

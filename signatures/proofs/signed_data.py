@@ -28,6 +28,10 @@ _LABEL = rb"(CMS|PKCS7|PKCS #7 SIGNED DATA)-----"
 _PEM = re.compile(rb"\s*-----BEGIN " + _LABEL + rb"([A-Za-z0-9+/=\s]+)-----END " + _LABEL + rb"\s*")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/\s]+={0,2}\s*")
 _SET, _LONG_FORM = 0x31, 0x80
+# An octet string of several, and the end of what has no length.
+_IN_PIECES, _OVER = 0x24, b"\0\0"
+# From an object's content to that which is signed: each the number of an element within the one before.
+_TO_CONTENT = (1, 0, 2, 1, 0)
 _MOST = 64
 # GB/T 35275, the Chinese twin: signed data, and data.
 _CHINESE_SIGNED, _CHINESE_DATA = "1.2.156.10197.6.1.4.2.2", "1.2.156.10197.6.1.4.2.1"
@@ -324,6 +328,68 @@ def _revocation(info: Any) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
         lists += [each.dump() for each in value["crl"] or ()]
         answers += [each.dump() for each in value["ocsp"] or ()]
     return tuple(lists[:_MOST]), tuple(answers[:_MOST])
+
+
+def places(encoded: bytes, content: bytes) -> list[tuple[int, int]]:
+    """Where the content stands in an object that came plain: in pieces, if whoever wrote it did not know its length.
+
+    Raises:
+        NotSignedData: it stands nowhere in it.
+    """
+    try:
+        at = 0
+        for number in _TO_CONTENT:
+            at = _inside(encoded, at)[0]
+            for _ in range(number):
+                at = _behind(encoded, at)
+        found = list(_pieces(encoded, at))
+    except IndexError as error:
+        raise NotSignedData("malformed") from error
+    whole, signed, at = memoryview(encoded), memoryview(content), 0
+    for start, end in found:
+        # What is called its content must be what was taken for it.
+        if whole[start:end] != signed[at : at + end - start]:
+            raise NotSignedData("another content")
+        at += end - start
+    if at != len(signed):
+        raise NotSignedData("another content")
+    return found
+
+
+def _pieces(encoded: bytes, at: int) -> Iterator[tuple[int, int]]:
+    start, end = _inside(encoded, at)
+    if encoded[at] != _IN_PIECES:
+        yield start, end
+        return
+    while start < end:
+        yield from _pieces(encoded, start)
+        start = _behind(encoded, start)
+
+
+def _inside(encoded: bytes, at: int) -> tuple[int, int]:
+    """From where to where the contents of an element stand."""
+    start, length = _header(encoded, at)
+    return (start, start + length) if length is not None else (start, _behind(encoded, at) - len(_OVER))
+
+
+def _behind(encoded: bytes, at: int) -> int:
+    start, length = _header(encoded, at)
+    if length is not None:
+        return start + length
+    while encoded[start : start + len(_OVER)] != _OVER:
+        start = _behind(encoded, start)
+    return start + len(_OVER)
+
+
+def _header(encoded: bytes, at: int) -> tuple[int, int | None]:
+    """Where the contents of an element begin, and how long they are, if that is said before them (BER)."""
+    said, start = encoded[at + 1], at + 2
+    if said == _LONG_FORM:
+        return start, None
+    if said < _LONG_FORM:
+        return start, said
+    size = said - _LONG_FORM
+    return start + size, int.from_bytes(encoded[start : start + size], "big")
 
 
 def der(tag: int, contents: bytes) -> bytes:

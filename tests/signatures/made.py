@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from asn1crypto import algos, cms, crl, tsp
+from asn1crypto import algos, cms, core, crl, tsp
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -111,6 +111,23 @@ def cades(
         data["crls"] = [cms.RevocationInfoChoice(name="crl", value=crl.CertificateList.load(each)) for each in lists]
     found: bytes = cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(data)}).dump()
     return found
+
+
+def streamed(document: bytes, size: int) -> bytes:
+    """The same object as programs write it that do not wait for the end of its content: without lengths, in pieces."""
+    data = cms.ContentInfo.load(document)["content"]
+    content = data["encap_content_info"]["content"].native
+    pieces = b"".join(core.OctetString(content[at : at + size]).dump() for at in range(0, len(content), size))
+
+    def unended(tag: int, *parts: bytes) -> bytes:
+        return b"".join((bytes((tag, 0x80)), *parts, b"\0\0"))
+
+    inside = unended(0x30, cms.ContentType("data").dump(), unended(0xA0, unended(0x24, pieces)))
+    before, after = (
+        [data[name].dump() for name in names] for names in (("version", "digest_algorithms"), ("certificates",))
+    )
+    signed = unended(0x30, *before, inside, *after, data["signer_infos"].dump())
+    return unended(0x30, cms.ContentType("signed_data").dump(), unended(0xA0, signed))
 
 
 def _kind(leaf: Leaf) -> str:

@@ -166,3 +166,16 @@ def test_a_pdf_within_is_the_only_one_that_a_viewer_finds(city: City, leaf: Leaf
         made.zipped({"META-INF/a.tst": other, **first}),
     ):
         assert look(forged, city).overall is Overall.CANNOT_TELL
+
+
+def test_a_pdf_in_pieces_is_the_one_that_is_signed(city: City, leaf: Leaf) -> None:
+    """Programs that sign while they read write the content in pieces, and nobody reads between them."""
+    paper, other = documents.permit(), documents.permit(pages=2)
+    for content in (paper, made.LETTER):
+        for size in (7, 1000, len(content)):
+            assert look(made.streamed(made.cades(content, [leaf]), size), city).overall is Overall.TRUSTED
+    whole = cms.ContentInfo.load(made.cades(paper, [leaf]))
+    whole["content"]["signer_infos"][0]["unsigned_attrs"] = [
+        cms.CMSAttribute({"type": "2.999.8", "values": [core.OctetString(other)]})
+    ]
+    assert look(made.streamed(whole.dump(force=True), 1000), city).overall is Overall.CANNOT_TELL
