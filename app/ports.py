@@ -87,10 +87,11 @@ def free_ports(claims: PortClaims | None = None, *, wishes: Sequence[int] = PREF
     if claims is None:
         with PortClaims() as passing:
             return free_ports(passing, wishes=wishes)
-    found = [
-        _first(claims, *wishes[place : place + 1], *secrets.SystemRandom().sample(_OTHERS, _TRIES))
-        for place in range(len(PREFERRED))
-    ]
+    found: list[int] = []
+    for place in range(len(PREFERRED)):
+        others = secrets.SystemRandom().sample(_OTHERS, _TRIES)
+        # What was found before is ours already, and would be had again.
+        found.append(_first(claims, *(each for each in (*wishes[place : place + 1], *others) if each not in found)))
     external, internal, management, plain, ldaps, egress = found
     return Ports(external=external, internal=internal, management=management, plain=plain, ldaps=ldaps, egress=egress)
 

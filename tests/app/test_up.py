@@ -51,6 +51,13 @@ def test_ports_in_use_are_replaced_by_others() -> None:
         assert max(found) < outgoing
 
 
+def test_no_port_is_found_twice() -> None:
+    wished = free_ports(wishes=()).external
+    found = free_ports(wishes=(wished,) * len(PREFERRED))
+    assert found.external == wished
+    assert len({*_numbers(found), found.egress}) == len(PREFERRED)
+
+
 def test_ports_found_are_free_again_to_be_used() -> None:
     for port in _numbers(free_ports(wishes=())):
         with socket.socket() as user:
