@@ -220,7 +220,10 @@ class Gateway:
 
     site: SiteSettings
     settings: GatewaySettings = field(default_factory=GatewaySettings)
-    clock: ManualClock = field(default_factory=lambda: ManualClock(datetime.now(UTC).replace(microsecond=0)))
+    # At noon: where somebody is read again on another day, a test must not depend on the hour at which it is run.
+    clock: ManualClock = field(
+        default_factory=lambda: ManualClock(datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0))
+    )
     recorder: ListRecorder = field(default_factory=ListRecorder)
     directory: FakeDirectory = field(default_factory=FakeDirectory)
     engine: FakeEngine = field(default_factory=FakeEngine)
