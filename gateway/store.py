@@ -88,6 +88,7 @@ _MOST_READ = 16_384
 # Asked for by every decision, so built once.
 _BY_DIGEST = select(_sessions).where(_sessions.c.digest == bindparam("digest"))
 _TOUCH = update(_sessions).where(_sessions.c.digest == bindparam("touched")).values(seen=bindparam("at"))
+_PLACE = select(_cursor.c.next).where(_cursor.c.id == 1)
 _LOOK_UP = f"SELECT {', '.join(column.name for column in _sessions.c)} FROM sessions WHERE digest = ?"  # noqa: S608 - our own names
 
 
@@ -180,6 +181,8 @@ class Store:
                 (Kind.MANDATE, f"{session.subject} {session.mandate}"),
             )
             taken = or_(*((_revoked.c.kind == kind) & (_revoked.c.value == value) for kind, value in hangs_on))
+            # Not beside a worker that applies the news: it would take away what it cannot see yet, and leave it open.
+            connection.execute(_PLACE.with_for_update(read=True))
             if connection.execute(select(_revoked.c.kind).where(taken)).first() is not None:
                 raise SessionRevoked
             if not _over(connection, intent):
@@ -325,7 +328,7 @@ class Store:
     def next_entry(self) -> int:
         """Index of the first entry not heard yet."""
         with self._database.reading() as connection:
-            found = connection.execute(select(_cursor.c.next).where(_cursor.c.id == 1)).scalar()
+            found = connection.execute(_PLACE).scalar()
         return found or 0
 
     def apply(self, effects: Iterable[Effect], *, next_entry: int) -> None:
@@ -334,8 +337,7 @@ class Store:
             dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
             connection.execute(dialect.insert(_cursor).values(id=1, next=0).on_conflict_do_nothing())
             # One worker after the other; on SQLite a transaction is that already.
-            place = select(_cursor.c.next).where(_cursor.c.id == 1).with_for_update()
-            if connection.execute(place).scalar_one() >= next_entry:
+            if connection.execute(_PLACE.with_for_update()).scalar_one() >= next_entry:
                 # Another worker was faster. Repeating it could undo what came after it.
                 return
             for effect in effects:

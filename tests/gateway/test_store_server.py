@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from core.db import Database
 from gateway.models import Session
-from gateway.store import Effect, Kind, Note, Store
+from gateway.store import Effect, Kind, Note, SessionRevoked, Store
 from tests.fakes import postgres
 
 _MIGRATIONS = Path(__file__).parents[2] / "gateway" / "migrations"
@@ -77,3 +77,34 @@ def test_sessions_and_revocations_go_on_after_january_2038(database: Database) -
     assert (found.opened, found.seen) == (at, later)
     store.apply([Effect(kind=Kind.CERTIFICATE, value="serial", until=later)], next_entry=1)
     assert store.revoked() == {(Kind.CERTIFICATE, "serial"): later}
+
+
+def test_nobody_opens_a_session_beside_the_worker_that_takes_them_away(database: Database) -> None:
+    """Its own statements see nothing of another's session before that is committed, nor the other of its."""
+    with database.transaction() as connection:
+        connection.execute(text("TRUNCATE cursor, revoked, sessions, openings"))
+        connection.execute(text("INSERT INTO cursor VALUES (1, 5)"))
+    store, at, told = Store(database), datetime(2026, 11, 30, tzinfo=UTC), list[object]()
+    session = Session(
+        digest="d", session="s", subject="somebody", acr=2, methods=("pwd",), host="tax.city.localhost",
+        listener="external", opened=at, seen=at, id_token="t",
+    )  # fmt: skip
+    store.begin_opening(Note(key="i", body=b"{}"), at=at)
+
+    def open_session() -> None:
+        try:
+            store.open_session(session, intent="i", outcome=Note(key="beside", body=b"{}"))
+            told.append("opened")
+        except BaseException as error:  # noqa: BLE001 - told to the test
+            told.append(type(error))
+
+    other = threading.Thread(target=open_session)
+    with database.transaction() as connection:
+        connection.execute(text("SELECT next FROM cursor WHERE id = 1 FOR UPDATE"))
+        connection.execute(text("INSERT INTO revoked (kind, value) VALUES ('subject', 'somebody')"))
+        connection.execute(text("DELETE FROM sessions WHERE subject = 'somebody'"))
+        other.start()
+        # It waits for this one, or has not come so far yet: the end is the same.
+        other.join(0.5)
+    other.join(20)
+    assert (told, store.session("d")) == ([SessionRevoked], None)
