@@ -12,20 +12,21 @@ from ..models import Description
 from .gate import marks
 from .placing import NotSealable
 
-_LONGEST_TITLE = 200
+_LONGEST_TITLE, _MOST_PAGES = 200, 10_000
 
 
 def describe(document: bytes) -> Description:
     """Look at one file.
 
     Raises:
-        NotSealable: it is locked by a password or has no page. Other exceptions come from malformed files.
+        NotSealable: it is locked by a password, or has no page or too many. Other exceptions come from malformed files.
     """
     reader = PdfFileReader(io.BytesIO(document), decode_limits=DecodeLimits.for_untrusted_input())
     if reader.encrypted:
         raise NotSealable("encrypted")
     pages = int(reader.root["/Pages"]["/Count"])
-    if pages < 1:
+    if not 1 <= pages <= _MOST_PAGES:
+        # It may say anything; whoever shows a document by its pages must be able to.
         raise NotSealable("malformed")
     return Description(title=_title(reader), pages=pages, signed=marks(document) > 0)
 

@@ -20,7 +20,7 @@ from signatures.service.desk import name_of_file
 from signatures.web import blueprint
 from tests.fakes.clock import ManualClock
 from tests.fakes.recorder import ListRecorder
-from tests.signatures import documents
+from tests.signatures import documents, forgeries
 from tests.signatures.fakes import CLERK, reports
 from tests.signatures.own_pages import SIGN, Visitor, verifier
 from tests.signatures.pki import City
@@ -142,6 +142,13 @@ def test_what_cannot_be_signed_is_refused_in_words_on_the_page_itself(wang: Visi
         assert answer.status_code == status
     assert 'role="alert"' in wang.post("/my/documents", document=(io.BytesIO(b"no PDF"), "x.pdf")).text
     assert wang.post("/my/documents").status_code == 400
+
+
+@pytest.mark.parametrize("pages", [10_001, 2_000_000_000, 10**40])
+def test_a_document_that_claims_more_pages_than_anybody_can_show_is_refused(pages: int, wang: Visitor) -> None:
+    draft = forgeries.draft({forgeries.PAGES: b"<< /Type /Pages /Kids [3 0 R] /Count %d >>" % pages})
+    assert wang.post("/my/documents", document=(io.BytesIO(draft), "x.pdf")).status_code == 400
+    assert wang.get("/my/").status_code == 200
 
 
 def test_there_is_room_for_so_many_and_removing_makes_room(wang: Visitor) -> None:
