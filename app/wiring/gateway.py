@@ -182,6 +182,7 @@ def application(context: Context) -> Served:
         freshness=follower,
         sockets=sockets,
         people=shares[0],
+        clients=shares[1],
     )
     kept = partial(_open_door, context, ways, sockets)
     threading.Thread(

@@ -95,8 +95,12 @@ class WaysOut:
         sockets: Sockets,
         resolve: Resolver | None = None,
         people: Counting | None = None,
+        clients: Counting | None = None,
     ) -> None:
-        """``resolve`` is another than the machine's own resolver; ``people`` counts what persons take elsewhere too."""
+        """``resolve`` is another than the machine's own resolver.
+
+        ``people`` and ``clients`` count what persons and clients take elsewhere too.
+        """
         self._settings = settings.egress
         self._origin = f"https://{site.host(EGRESS)}:{site.ports.egress}"
         self._clock = clock
@@ -109,6 +113,7 @@ class WaysOut:
         self._resolve = resolve or addresses_of
         self._attempts = Attempts(clock=clock, limit=settings.refused_credentials)
         self._people = people or Shares(clock=clock, rate=settings.person_rate, burst=settings.person_burst)
+        self._clients = clients or Shares(clock=clock, rate=settings.client_rate, burst=settings.client_burst)
 
     def decide(self, asked: Asked) -> Way:
         """Answer; never raises."""
@@ -193,6 +198,8 @@ class WaysOut:
 
     def _within_share(self, caller: Caller) -> None:
         if not self._people.take(caller.subject) or self._sockets.count(caller.subject) >= self._settings.tunnels:
+            raise Refused(Reason.TOO_MANY)
+        if caller.client and not self._clients.take(caller.client):
             raise Refused(Reason.TOO_MANY)
 
     def _known(self, asked: Asked, at: datetime) -> Caller:

@@ -26,6 +26,7 @@ from gateway.config import Destination, EgressSettings
 from gateway.errors import Reason
 from gateway.request import NoHello, proxy_credentials, server_name
 from gateway.service import WaysOut
+from gateway.service.attempts import Shares
 from gateway.service.egress import Asked, addresses_of
 from gateway.web import Door, door_context
 from policies import Decision
@@ -463,6 +464,11 @@ def test_a_client_that_is_shut_gets_no_way_out_and_loses_what_it_has(unit: Gatew
     assert ways.decide(asked).reason is Reason.SHUT
     unit.news.hear([Entry(index=index + 1, event=_event("gateway.switch.reopened", object="client=tax"))])
     assert ways.decide(asked).reason is None
+    # Nor does one client take more for all its people together than anywhere else.
+    few = Shares(clock=unit.clock, rate=1, burst=1)
+    ways = _ways(unit, resolve=lambda _host, _port: ["93.184.216.34"], clients=few)
+    assert [ways.decide(asked).reason for _ in range(2)] == [None, Reason.TOO_MANY]
+    assert ways.decide(_asked("iso.example")).reason is None
 
 
 @pytest.mark.parametrize("cut", [0, 1, 5, 9, 60, 200])
@@ -497,7 +503,7 @@ def test_a_destination_that_is_none_is_refused_at_start(wrong: dict[str, object]
         Destination(**wrong)  # type: ignore[arg-type]  # as a file could say it
 
 
-def _ways(unit: Gateway, *, resolve: Callable[[str, int], list[str]]) -> WaysOut:
+def _ways(unit: Gateway, *, resolve: Callable[[str, int], list[str]], clients: Shares | None = None) -> WaysOut:
     cards = Cards()
     unit.identification = type(unit.identification)(
         store=unit.store, uses=unit.uses, news=unit.news, people=unit.people, keys=unit.keys, verifier=cards,
@@ -508,7 +514,7 @@ def _ways(unit: Gateway, *, resolve: Callable[[str, int], list[str]]) -> WaysOut
     return WaysOut(
         site=unit.site, settings=_SETTINGS, clock=unit.clock, recorder=unit.recorder, engine=unit.engine,
         identification=unit.identification, news=unit.news, freshness=unit.freshness, sockets=unit.sockets,
-        resolve=resolve,
+        resolve=resolve, clients=clients,
     )  # fmt: skip
 
 
