@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, paddin
 
 from ..models import Format
 from ..proofs import keys
-from ..proofs.signed_data import Signer
+from ..proofs.signed_data import NOBODY, Signer
 from .facts import Found, Setting
 
 _HASHES: Mapping[str, hashes.HashAlgorithm] = {
@@ -98,6 +98,8 @@ class _Beside:
     answers: tuple[bytes, ...]
     # What else is said there.
     named: frozenset[str]
+    # Who countersigned; what a countersignature is over here (TS 119 182-1, 5.3.2) is not looked at.
+    counters: int
 
     @classmethod
     def of(cls, header: Any) -> Self:
@@ -107,14 +109,16 @@ class _Beside:
             ValueError, TypeError, KeyError, AttributeError: malformed.
         """
         held: dict[str, list[bytes]] = {"tstTokens": [], "xVals": [], "crlVals": [], "ocspVals": []}
+        counters = 0
         for each in (header or {}).get("etsiU", ())[:_MOST]:
             said = json.loads(_plain(each.encode()), object_pairs_hook=_once) if isinstance(each, str) else each
+            counters += "cSig" in said
             held["tstTokens"] += _values(said.get("sigTst", {}).get("tstTokens", ()))
             held["xVals"] += _values([one.get("x509Cert", {}) for one in said.get("xVals", ())])
             for name in ("crlVals", "ocspVals"):
                 held[name] += _values(said.get("rVals", {}).get(name, ()))
         tokens, certificates, lists, answers = (tuple(found[:_MOST]) for found in held.values())
-        return cls(tokens, certificates, lists, answers, named=frozenset(header or {}))
+        return cls(tokens, certificates, lists, answers, named=frozenset(header or {}), counters=counters)
 
 
 def _values(found: Any) -> list[bytes]:
@@ -193,6 +197,7 @@ def _signer(
         lists=beside.lists,
         answers=beside.answers,
         value=raw,
+        counters=(NOBODY,) * beside.counters,
     )
 
 

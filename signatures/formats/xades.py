@@ -24,7 +24,7 @@ from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from ..models import Format
 from ..proofs import keys
-from ..proofs.signed_data import Signer
+from ..proofs.signed_data import NOBODY, Signer
 from .facts import Found, Setting, beside
 
 _DS = "{http://www.w3.org/2000/09/xmldsig#}"
@@ -63,22 +63,6 @@ _AROUND = [
 _IDENTIFIERS = frozenset({"Id", "ID", "id"})
 _MOST = 20
 Resolve = Callable[[str], bytes | None]
-# Of a countersignature that cannot be read.
-_NOBODY = Signer(
-    certificate=None,
-    others=(),
-    digest_matches=False,
-    signature_verifies=False,
-    claimed_at=None,
-    algorithm="",
-    weak=False,
-    other_certificate=False,
-    signature=b"",
-    tokens=(),
-    archived=False,
-    lists=(),
-    answers=(),
-)
 
 
 class _Chosen(XMLVerifier):
@@ -206,7 +190,7 @@ def _outermost(node: Any) -> Any:
 def _counter(node: Any, one: XmlSignature | str) -> Signer:
     """What stands as a countersignature; one that is none proves nothing, as one that cannot be read."""
     if isinstance(one, str):
-        return _NOBODY
+        return NOBODY
     above = _countersigned(node)
     sound = above is _outermost(node) and _over_value(node, above)
     return one.signer if sound else replace(one.signer, digest_matches=False)

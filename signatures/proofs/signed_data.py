@@ -100,6 +100,24 @@ class Signer:
         return zip(self.tokens, self.forms or repeat(self.signature), strict=False)
 
 
+NOBODY = Signer(
+    certificate=None,
+    others=(),
+    digest_matches=False,
+    signature_verifies=False,
+    claimed_at=None,
+    algorithm="",
+    weak=False,
+    other_certificate=False,
+    signature=b"",
+    tokens=(),
+    archived=False,
+    lists=(),
+    answers=(),
+)
+"""Of a countersignature that is seen and cannot be read."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Signed:
     """A CMS object."""

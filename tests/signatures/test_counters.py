@@ -2,6 +2,7 @@
 """Who countersigned is named if somebody vouches for them; anybody may add a countersignature, and it takes nothing."""
 
 import hashlib
+import json
 
 import pytest
 from asn1crypto import cms, tsp
@@ -81,6 +82,14 @@ def test_a_good_one_is_named_and_any_other_proves_nothing(city: City, leaf: Leaf
         look(good, city, revoked=second),
     ):
         assert (verdict.overall, _codes(verdict)) == (Overall.TRUSTED, ["stamp_missing", "countersigned_in_vain"])
+
+
+def test_one_of_a_json_signature_is_told_and_not_verified(city: City, leaf: Leaf, second: Leaf) -> None:
+    whole = json.loads(made.jades(made.LETTER, leaf, clear=True))
+    over = whole["signature"].encode()
+    whole["header"]["etsiU"].append({"cSig": made.jws(over, second, detached=True).decode()})
+    verdict = look(json.dumps(whole).encode(), city)
+    assert (verdict.overall, _codes(verdict)) == (Overall.TRUSTED, ["stamp_missing", "countersigned_in_vain"])
 
 
 def test_it_is_told_of_a_pdf_too(city: City, leaf: Leaf, second: Leaf) -> None:
