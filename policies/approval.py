@@ -133,6 +133,19 @@ def approving(
     return frozenset(found.values())
 
 
+def able(administrators: Mapping[str, str]) -> int:
+    """How many could sign: one key under several names is one administrator, and what is no key is none."""
+    found = set()
+    for spelt in administrators.values():
+        try:
+            raw = base64.b64decode(spelt, validate=True)
+            Ed25519PublicKey.from_public_bytes(raw)
+        except (binascii.Error, ValueError):
+            continue
+        found.add(raw)
+    return len(found)
+
+
 def demand(
     files: Mapping[str, str],
     approvals: Mapping[str, str],

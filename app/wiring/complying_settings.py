@@ -8,6 +8,7 @@ from audit.config import AuditSettings
 from audit.web import Finding
 from directory.config import DirectorySettings
 from gateway import GatewaySettings
+from policies.approval import able
 from policies.config import PolicySettings
 from sso.config import SSOSettings
 
@@ -91,10 +92,11 @@ class InForce:
 
     def released_by_two(self) -> Finding:
         """Policies are put in force by two administrators, who are named."""
-        named = sorted(self._policies.administrators)
+        named = self._policies.administrators
+        keys = able(named)
         return Finding(
-            met=len(named) >= _ADMINISTRATORS,
-            shown=(f"policies.administrators: {len(named)}", *named[:5]),
+            met=keys >= _ADMINISTRATORS,
+            shown=(f"policies.administrators: {len(named)} with {keys} different keys", *sorted(named)[:5]),
         )
 
     def granular(self) -> Finding:
