@@ -45,19 +45,23 @@ def _countersigned(document: bytes, by: Leaf, *, over: bytes = b"") -> bytes:
     )
     info["signed_attrs"] = attributes
     info["signature"] = by.key.sign(attributes.dump(), ec.ECDSA(hashes.SHA256()))
-    signer["unsigned_attrs"] = cms.CMSAttributes([cms.CMSAttribute({"type": "counter_signature", "values": [info]})])
-    shown = [each.chosen for each in whole["content"]["certificates"]]
-    own = cms.CertificateChoices(name="certificate", value=_certificate(by))
-    whole["content"]["certificates"] = [
-        *(cms.CertificateChoices(name="certificate", value=each) for each in shown),
-        own,
-    ]
-    found: bytes = whole.dump(force=True)
+    unsigned = cms.CMSAttributes([cms.CMSAttribute({"type": "counter_signature", "values": [_encoded(info)]})])
+    signer["unsigned_attrs"] = unsigned
+    # In the order in which a set is encoded.
+    shown = sorted([*(each.chosen.dump() for each in whole["content"]["certificates"]), made.der(by)])
+    data = {
+        **{name: whole["content"][name] for name in ("version", "digest_algorithms", "encap_content_info")},
+        "certificates": [cms.Certificate.load(each) for each in shown],
+        "signer_infos": [_encoded(signer)],
+    }
+    whole = cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(data)})
+    found: bytes = whole.dump()
     return found
 
 
-def _certificate(leaf: Leaf) -> cms.Certificate:
-    return cms.Certificate.load(made.der(leaf))
+def _encoded(info: cms.SignerInfo) -> cms.SignerInfo:
+    """As it is read: asn1crypto encodes what was changed again, twice for each level that it lies in."""
+    return cms.SignerInfo.load(info.dump(force=True))
 
 
 @pytest.fixture(scope="module")
