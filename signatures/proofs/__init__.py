@@ -3,3 +3,5 @@
 
 Nothing here knows a file format; ``pades`` and ``formats`` do, and both ask here.
 """
+
+from . import asn1 as asn1

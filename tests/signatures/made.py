@@ -77,25 +77,25 @@ def cades(
             tokens = [cms.ContentInfo.load(stamper.token(wrong or signature, unit, at)) for unit, wrong in units]
             attribute = cms.CMSAttribute({"type": "signature_time_stamp_token", "values": tokens})
             unsigned["unsigned_attrs"] = cms.CMSAttributes([attribute])
-        info = cms.SignerInfo(
-            {
-                **unsigned,
-                "version": "v1",
-                "sid": cms.SignerIdentifier(
-                    {
-                        "issuer_and_serial_number": cms.IssuerAndSerialNumber(
-                            {"issuer": own.issuer, "serial_number": own.serial_number}
-                        )
-                    }
-                ),
-                "digest_algorithm": algos.DigestAlgorithm({"algorithm": digest}),
-                "signed_attrs": attributes,
-                "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": algorithm}),
-                "signature": signature,
-            }
+        infos.append(
+            cms.SignerInfo(
+                {
+                    **unsigned,
+                    "version": "v1",
+                    "sid": cms.SignerIdentifier(
+                        {
+                            "issuer_and_serial_number": cms.IssuerAndSerialNumber(
+                                {"issuer": own.issuer, "serial_number": own.serial_number}
+                            )
+                        }
+                    ),
+                    "digest_algorithm": algos.DigestAlgorithm({"algorithm": digest}),
+                    "signed_attrs": attributes,
+                    "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": algorithm}),
+                    "signature": signature,
+                }
+            )
         )
-        # What was put together asn1crypto encodes again, twice for each level that it lies in, where a set is sorted.
-        infos.append(cms.SignerInfo.load(info.dump()))
         shown += [der(leaf), *chain(leaf)]
     encapsulated: dict[str, Any] = {"content_type": "data"}
     if not detached:
