@@ -143,6 +143,10 @@ def test_from_a_draft_to_every_gateway_and_back(city: City, tmp_path: Path, caps
     kinds = {each["type"] for each in told}
     assert {"policy.drafted", "policy.approved", "policy.ordered", "policy.tried", "policy.trial.ended"} <= kinds
     assert [each["object"] for each in told if each["type"] == "policy.released"].count(released) == 2
+    # Who may sign was written by hand into the file of a city that ran, and counted when the record told of it.
+    by_hand = [each["attributes"] for each in told if each["type"] == "site.settings.changed"]
+    assert "policies policies.administrators" in [each["tables"] for each in by_hand if each["what"] == "changed"]
+    assert not [each for each in by_hand if any(name in str(each) for name in change.keys)]
 
 
 def _drafted(change: Change) -> None:
