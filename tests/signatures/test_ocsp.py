@@ -42,9 +42,14 @@ def answer(
     return builder.sign(by.key if by else issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
+def _responder(issuer: Authority) -> Leaf:
+    """Good for long: an answer says that it was made at the moment at which the test is run."""
+    return issuer.leaf("Responder", purpose=ExtendedKeyUsageOID.OCSP_SIGNING, after=NOW + 9000 * DAY)
+
+
 def test_an_answer_counts_if_the_issuer_or_its_responder_signed_it_in_time(city: City, leaf: Leaf) -> None:
     issuer = city.organisations
-    responder = issuer.leaf("Responder", purpose=ExtendedKeyUsageOID.OCSP_SIGNING)
+    responder = _responder(issuer)
     assessor = Assessor(city.trust(), lists=[city.root.crl()])
     good, revoked, missing = Revocation.GOOD, Revocation.REVOKED, Revocation.UNAVAILABLE
     other = city.seal()
@@ -85,7 +90,7 @@ def _said_anew(
 
 def test_a_responder_whose_time_is_over_or_whose_key_was_stolen_says_nothing(city: City) -> None:
     issuer, leaf = city.organisations, city.seal()
-    responder = issuer.leaf("Responder", purpose=ExtendedKeyUsageOID.OCSP_SIGNING)
+    responder = _responder(issuer)
     ended = issuer.leaf(
         "Responder", purpose=ExtendedKeyUsageOID.OCSP_SIGNING, before=NOW - 30 * DAY, after=NOW - 2 * DAY
     )
