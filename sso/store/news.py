@@ -5,7 +5,9 @@ Every worker hears everything, some later than others. The newest entry about a 
 hears it first; hearing an older one afterwards changes nothing, and hearing one twice neither.
 """
 
-from sqlalchemy import Connection, and_, or_, select
+from zlib import crc32
+
+from sqlalchemy import Connection, and_, or_, select, text
 
 from core.db import Database
 
@@ -65,7 +67,11 @@ class NewsRows:
 
 def bar(connection: Connection, kind: str, name: str, position: int) -> bool:
     """A person or certificate counts no more; False if a later entry said otherwise."""
-    return _tell(connection, kind, name, position, released_at=None)
+    told = _tell(connection, kind, name, position, released_at=None)
+    if told:
+        # What was opened before this is seen now, and what comes after it sees this.
+        _take_turns(connection, kind, name)
+    return told
 
 
 def is_barred(connection: Connection, *, subject: str, certificate: str) -> bool:
@@ -74,6 +80,24 @@ def is_barred(connection: Connection, *, subject: str, certificate: str) -> bool
     card = and_(BARRED.c.kind == "certificate", BARRED.c.id == certificate)
     chosen = and_(or_(person, card), BARRED.c.released_at.is_(None))
     return connection.execute(select(BARRED.c.id).where(chosen).limit(1)).first() is not None
+
+
+def may_open(connection: Connection, *, subject: str, certificate: str) -> bool:
+    """Whether neither is barred, nor can be before this transaction ends.
+
+    Beside another worker that bars them neither would see what the other does, and a session would stay open.
+    """
+    _take_turns(connection, "person", subject)
+    if certificate:
+        _take_turns(connection, "certificate", certificate)
+    return not is_barred(connection, subject=subject, certificate=certificate)
+
+
+def _take_turns(connection: Connection, kind: str, name: str) -> None:
+    """One transaction after the other; SQLite has no other way."""
+    if connection.dialect.name == "postgresql":
+        turn = crc32(f"{kind} {name}".encode()) - (1 << 31)
+        connection.execute(text("SELECT pg_advisory_xact_lock(1, :turn)"), {"turn": turn})
 
 
 def _tell(connection: Connection, kind: str, name: str, position: int, *, released_at: int | None) -> bool:

@@ -15,7 +15,7 @@ from . import families, rows
 from .goodbyes import say_goodbye
 from .grants import revoke_where
 from .limits import Door, forgive
-from .news import bar, is_barred
+from .news import bar, may_open
 from .tables import GRANTS, OUTBOX, SESSIONS
 
 Record = Callable[[Session], Event]
@@ -59,7 +59,7 @@ class SessionRows:
         """
         at = session.authenticated_at
         with self._database.transaction() as connection:
-            if is_barred(connection, subject=session.subject, certificate=session.certificate):
+            if not may_open(connection, subject=session.subject, certificate=session.certificate):
                 return False
             continued = and_(SESSIONS.c.sid == session.sid, SESSIONS.c.subject == session.subject, _alive(at))
             values = rows.session_values(session)
@@ -90,7 +90,7 @@ class SessionRows:
             "seen_at": at,
         }
         with self._database.transaction() as connection:
-            if is_barred(connection, subject=session.subject, certificate=session.certificate):
+            if not may_open(connection, subject=session.subject, certificate=session.certificate):
                 return False
             if connection.execute(update(SESSIONS).where(here).values(**values)).rowcount == 0:
                 return False

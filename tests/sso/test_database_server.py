@@ -16,7 +16,8 @@ from core.db import Database
 from sso.errors import InteractionLost
 from sso.models import Authentication, Code, Grant, Handover, Interaction, Session
 from sso.store import Door, Patience, Store
-from sso.store.sessions import Opening
+from sso.store.news import bar
+from sso.store.sessions import Barred, Opening
 from tests.fakes import postgres
 from tests.fakes.clock import ManualClock
 from tests.fakes.sso_directory import LI
@@ -184,6 +185,33 @@ def test_a_session_that_two_workers_end_at_once_is_recorded_once(database: Datab
         store.sessions.end_of_person(LI, AT, _ended)
     other.join()
     assert len(store.outbox.head()) == before + 1
+
+
+@pytest.mark.parametrize(("kind", "name"), [("person", LI), ("certificate", "c4rd")])
+@pytest.mark.parametrize("again", [False, True])
+def test_nobody_comes_in_beside_the_worker_that_bars_them(
+    database: Database, store: Store, kind: Barred, name: str, *, again: bool
+) -> None:
+    """Its statements see nothing of the other's before that is committed, nor the other of its."""
+    session, opening, came = replace(SESSION, certificate="c4rd"), Opening(previous=""), list[bool]()
+    record = lambda _: _event("sso.session.ended")  # noqa: E731 - one line
+    if again:
+        assert store.sessions.open(session, opening, record)
+
+    def come() -> None:
+        if again:
+            came.append(store.sessions.raised(replace(session, digest="d2"), previous="cookie", forgiven=(), at=AT))
+        else:
+            came.append(store.sessions.open(session, opening, record))
+
+    other = threading.Thread(target=come)
+    with database.transaction() as connection:
+        assert bar(connection, kind, name, 7)
+        other.start()
+        # It waits for this one, or has not come so far yet: the end is the same.
+        other.join(0.3)
+    other.join(20)
+    assert came == [False]
 
 
 def test_a_code_is_not_redeemed_for_a_session_that_is_ending(database: Database, store: Store) -> None:
