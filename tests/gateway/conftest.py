@@ -220,9 +220,12 @@ class Gateway:
 
     site: SiteSettings
     settings: GatewaySettings = field(default_factory=GatewaySettings)
-    # At noon: where somebody is read again on another day, a test must not depend on the hour at which it is run.
+    # At noon: where somebody is read again on another day, a test must not depend on the hour at which it is run. At
+    # the last one: libraries read clocks of their own, and believe nothing of the future.
     clock: ManualClock = field(
-        default_factory=lambda: ManualClock(datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0))
+        default_factory=lambda: ManualClock(
+            (datetime.now(UTC) - timedelta(hours=12)).replace(hour=12, minute=0, second=0, microsecond=0)
+        )
     )
     recorder: ListRecorder = field(default_factory=ListRecorder)
     directory: FakeDirectory = field(default_factory=FakeDirectory)
