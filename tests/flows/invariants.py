@@ -128,10 +128,11 @@ def mark(city: City, visitor: requests.Session | None = None) -> str:
 def published(city: City) -> list[dict[str, Any]]:
     """Every entry, those included that were recorded before an answer was given and are published only now.
 
-    What waited in an outbox meanwhile is not among them for certain.
+    What waited in an outbox meanwhile is not among them for certain. nginx has written about all of them.
     """
     last = mark(city)
     until(lambda: any(entry["told"].get("decision") == last for entry in entries(city)))
+    until(lambda: any(line["decision"] == last for line in lines(city)))
     return entries(city)
 
 
