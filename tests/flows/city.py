@@ -43,6 +43,8 @@ class City:
         self.log_key = folder / "public" / "log.vkey"
         self._process: subprocess.Popen[str] | None = None
         self.terminal = folder.with_suffix(".terminal")
+        # The ports and the text they stand in: every request asks for them, and parsing takes a hundred times as long.
+        self._read: tuple[str, dict[str, int]] = "", {}
 
     def start(self, *options: str) -> None:
         """Run `tallygate up` until it says that the city is up."""
@@ -75,8 +77,10 @@ class City:
     @property
     def ports(self) -> dict[str, int]:
         """Ports by listener, as the configuration file says."""
-        ports: dict[str, int] = tomllib.loads(self.configuration.read_text("utf-8"))["site"]["ports"]
-        return ports
+        text = self.configuration.read_text("utf-8")
+        if self._read[0] != text:
+            self._read = text, tomllib.loads(text)["site"]["ports"]
+        return self._read[1]
 
     def url(self, label: str, path: str = "/", listener: str = "external") -> str:
         """An address of the city."""

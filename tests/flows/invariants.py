@@ -157,8 +157,8 @@ def unexplained(city: City) -> list[str]:
     recorded = [entry for entry in entries(city) if _type(entry) == "gateway.decision"]
     by_decision = {str(entry["told"]["decision"]): entry for entry in recorded}
     assert len(by_decision) == len(recorded), "one decision recorded twice"
-    seen = lines(city)
-    wrong = [f"{why}: {line}" for line in seen if (why := _line_wrong(city, line, by_decision))]
+    seen, ports = lines(city), city.ports
+    wrong = [f"{why}: {line}" for line in seen if (why := _line_wrong(ports, line, by_decision))]
     wrong += [f"nobody asked for: {entry['told']}" for entry in unclaimed(city)]
     return wrong
 
@@ -176,7 +176,7 @@ def unclaimed(city: City) -> list[dict[str, Any]]:
     ]
 
 
-def _line_wrong(city: City, line: dict[str, str], by_decision: dict[str, dict[str, Any]]) -> str:
+def _line_wrong(ports: dict[str, int], line: dict[str, str], by_decision: dict[str, dict[str, Any]]) -> str:
     """What is wrong with one line of nginx's."""
     label = line["host"].partition(".")[0]
     # The side door's style sheet needs no decision; the gateway's own pages and nginx's answers let nobody in.
@@ -189,7 +189,7 @@ def _line_wrong(city: City, line: dict[str, str], by_decision: dict[str, dict[st
     said = entry["told"]
     if forwarded and entry["status_code"] != "success":
         return "forwarded though denied"
-    if str(city.ports[said["zone"]]) != line["port"]:
+    if str(ports[said["zone"]]) != line["port"]:
         return f"recorded for {said['zone']}"
     if label != SIDE_DOOR and said.get("object", label) != label:
         return f"recorded for {said['object']}"
