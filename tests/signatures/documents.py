@@ -9,8 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import zxingcpp
 from asn1crypto.keys import PrivateKeyInfo
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from PIL import Image
 from pyhanko.pdf_utils import generic as _generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -34,6 +36,13 @@ from tests.signatures.pki import NOW, City, Leaf
 # The library annotates only part of itself.
 generic: Any = _generic
 _FONT: list[Outlines] = []
+
+
+def squares(picture: bytes) -> list[zxingcpp.Barcode]:
+    """The QR codes in a picture; now and then the squares of one pass for bars of another kind of code."""
+    return zxingcpp.read_barcodes(
+        Image.open(io.BytesIO(picture)), zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    )
 
 
 def outlines() -> Outlines:
