@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 
@@ -23,7 +24,7 @@ from ..config import CASettings
 from ..errors import NoSuchIssuer
 from ..models import Standing, serial_hex
 from ..signer import Signer
-from ..store import AnswerFolder, Store, StoredStanding
+from ..store import AnswerFolder, Store, StoredStanding, place_of
 from ..x509.answers import (
     MALFORMED,
     PRESIGNED,
@@ -34,8 +35,8 @@ from ..x509.answers import (
     Question,
     Request,
     Said,
-    read_path,
     read_request,
+    told_about,
     unsuccessful,
 )
 from ..x509.lists import Withdrawn
@@ -143,15 +144,20 @@ class Answering:
         """Make anew every answer past half its life, and drop those of expired certificates; returns how many."""
         half, renewed = self._settings.ocsp_lifetime / 2, 0
         for issuer in self._identifiers:
-            for place, made in self._files.each(issuer):
-                if self._clock.now() < made + half:
-                    continue
-                request = read_request(read_path(place))
-                if request is None or len(request.questions) != 1:
-                    continue
-                self._make(issuer, request.questions[0])
-                renewed += 1
+            for place, der in self._files.each(issuer, until=self._clock.now() - half):
+                question = self._kept(issuer, place, der)
+                if question is not None:
+                    self._make(issuer, question)
+                    renewed += 1
         return renewed
+
+    def _kept(self, issuer: str, place: Path, der: bytes) -> Question | None:
+        """What an answer made beforehand is about; None for what nobody put there as one."""
+        serial, hashed = told_about(der) or (0, "")
+        if hashed not in PRESIGNED:
+            return None
+        question = self._identifiers[issuer].question(serial, hashed)
+        return question if place == place_of(question) else None
 
     def _plain(self, issuer: str, serial: str) -> list[Question]:
         """The questions about a serial that answers are made for beforehand."""

@@ -7,6 +7,7 @@ key. Every change of standing commits together with its record in the outbox.
 
 from .answers import AnswerFolder as AnswerFolder
 from .answers import ListFolder as ListFolder
+from .answers import place_of as place_of
 from .issuances import Intent as Intent
 from .issuances import Outcome as Outcome
 from .lists import KeptList as KeptList

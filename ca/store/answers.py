@@ -56,20 +56,31 @@ class AnswerFolder:
         except NotADirectoryError:
             return
 
-    def each(self, issuer: str) -> Iterator[tuple[str, datetime]]:
-        """Every answer's place in the address and its thisUpdate."""
+    def each(self, issuer: str, *, until: datetime) -> Iterator[tuple[Path, bytes]]:
+        """Every answer made until a moment: its place below the issuer's folder, and what it is, DER."""
         home = self.folder / issuer
         for folder, _, files in os.walk(home):
             for name in files:
                 path = Path(folder, name)
                 try:
-                    made = path.stat().st_mtime
+                    if _moment(path.stat().st_mtime) > until:
+                        continue
+                    der = path.read_bytes()
                 except FileNotFoundError:
                     continue
-                yield str(path.relative_to(home)), _moment(made)
+                yield path.relative_to(home), der
 
     def _path(self, issuer: str, question: Question) -> Path:
-        return self.folder / issuer / b64encode(question.request).decode("ascii")
+        return self.folder / issuer / place_of(question)
+
+
+def place_of(question: Question) -> Path:
+    """Where an answer lies below its issuer's folder.
+
+    Of two slashes in its name one is left, here as in the address that nginx looks up: the request cannot be read
+    from it again.
+    """
+    return Path(b64encode(question.request).decode("ascii"))
 
 
 class ListFolder:

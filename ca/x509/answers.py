@@ -16,7 +16,9 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 from ..models import Standing
 from . import der
@@ -126,6 +128,16 @@ def read_path(unverified: str) -> bytes:
         return base64.b64decode(unquote_to_bytes(unverified), validate=True)
     except (binascii.Error, ValueError):
         return b""
+
+
+def told_about(answer: bytes) -> tuple[int, str] | None:
+    """The serial an answer of ours is about, and the hash that names its issuer; None for anything else."""
+    try:
+        single = ocsp.load_der_ocsp_response(answer)
+        about = single.serial_number, single.hash_algorithm.name
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return about
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -236,6 +236,28 @@ def test_answers_are_renewed_unasked_and_end_with_their_certificate(
     assert not path.exists()
 
 
+def test_an_answer_whose_name_lost_a_slash_is_renewed_like_any_other(
+    world: World, authority: CertificateAuthority
+) -> None:
+    # One name in seventy has two slashes beside each other, of which a file system keeps one.
+    asked = (_question(world, authority.issue(ask())) for _ in range(2000))
+    question = next(each for each in asked if b"//" in base64.b64encode(each))
+    authority.ocsp("people", question)
+    (path,) = _files(world)
+    before = path.read_bytes()
+    world.clock.advance(timedelta(hours=5))
+    # What lies where no answer about it belongs stays what it is.
+    (path.parent / "elsewhere").write_bytes(before)
+    os.utime(path.parent / "elsewhere", (0, 0))
+    assert authority.renew_answers() == 1
+    assert path.read_bytes() != before
+    assert (path.parent / "elsewhere").read_bytes() == before
+    world.clock.advance(timedelta(days=1100))
+    authority.renew_responders()
+    authority.renew_answers()
+    assert not path.exists()
+
+
 def test_a_full_disk_makes_answers_slower_not_fewer(
     world: World, authority: CertificateAuthority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
