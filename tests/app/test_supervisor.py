@@ -25,8 +25,8 @@ SERVER = """
 import os, socket, subprocess, sys, time
 child = subprocess.Popen(["sleep", "1000"])
 open(sys.argv[1] + ".child", "w").write(str(child.pid))
-s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
 open(sys.argv[1] + ".order", "a").write("started\\n")
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()
 time.sleep(1000)
 """
 
@@ -51,9 +51,9 @@ def _supervisor(tmp_path: Path, *processes: Process) -> Supervisor:
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()[0]
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    state = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()[0]
     return state != "Z"
 
 
@@ -136,6 +136,7 @@ NEEDS_SECOND = (
     TOLD
     + """
 if not (path.parent / "second").exists():
+    tell("misses")
     sys.exit("second is not there")
 tell("is ready")
 path.touch()
@@ -180,7 +181,9 @@ def test_whoever_dies_for_want_of_one_before_it_is_started_once_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.supervisor.os.sched_getaffinity", lambda _: {0, 1})
-    waits = TOLD + "while (path.parent / 'told').read_text().count('third') < 1: time.sleep(0.02)\ntime.sleep(0.3)\n"
+    waits = (
+        TOLD + "while (path.parent / 'told').read_text().count('misses third') < 1: time.sleep(0.02)\ntime.sleep(0.3)\n"
+    )
     second = _process(tmp_path, "second", waits + READY.removeprefix(TOLD), beside=True)
     supervisor = _supervisor(tmp_path, second, _process(tmp_path, "third", NEEDS_SECOND, beside=True))
     supervisor.start()

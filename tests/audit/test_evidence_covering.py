@@ -46,7 +46,7 @@ class Court(Stamping):
         """Serve the log with some entries in it."""
         policy = Policy.parse(POLICY.encode())
         with self.site.served(witnesses=Witnesses(policy=policy)):
-            client = self.site.recorder(caller="audit", policy=policy, timeout=2)
+            client = self.site.recorder(caller="audit", policy=policy, timeout=20 if self.witnessing else 2)
             with closing(client), closing(self.site.recorder()) as sso:
                 for _ in range(entries):
                     sso.record(event(self.clock), wait=Wait.PUBLISHED)

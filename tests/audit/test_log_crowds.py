@@ -214,6 +214,6 @@ def test_a_log_that_went_silent_is_no_receipt_for_anybody_in_good_time(site: Log
         thread.join(timeout=20)
     assert len(took) == 16
     # Nobody waits for the others' patience to end one after the other.
-    assert max(took) < 3
+    assert max(took) < 6
     client.close()
     mute.close()

@@ -47,7 +47,7 @@ def site(tmp_path: Path, server: ObjectServer, line: Line) -> Iterator[LogSite]:
         f"s3://{BUCKET}/{tmp_path.name}",
         credentials=server.credentials,
         endpoint=line.address,
-        patience=timedelta(milliseconds=500),
+        patience=timedelta(seconds=10),
     )
     site = LogSite(tmp_path, blobs=blobs).create()
     yield site
@@ -366,6 +366,8 @@ def test_recording_goes_on_while_the_store_is_away_and_the_record_says_so(site: 
         with pytest.raises(RecordUnavailable):
             impatient.record(event(), wait=Wait.PUBLISHED)
         impatient.close()
+        # The log has noticed: that is an entry, too.
+        wait_for(lambda: served.log.size == 8)
         assert not served.ended()
         line.weather = lambda _method, _path: ""
         assert client.record(event(), wait=Wait.PUBLISHED).checkpoint

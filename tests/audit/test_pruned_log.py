@@ -347,7 +347,7 @@ def test_a_follower_far_behind_hears_everything_that_is_kept_and_is_fresh(house:
             feed = house.site.feed()
             follower = Follower(feed, start=start, hear=hear, clock=SystemClock())
             follower.start()
-            wait_for(lambda: any(beats))
+            wait_for(follower.fresh)
             follower.check()
             follower.stop()
             expected = [*range(first, 702), *range(702 + 256, heard[-1] + 1)]

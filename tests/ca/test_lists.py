@@ -74,7 +74,7 @@ def test_a_revocation_stands_on_its_own_list_and_on_the_whole(world: World, auth
 
 
 def test_a_shard_stays_when_the_setting_changes(world: World, authority: CertificateAuthority) -> None:
-    issued = [authority.issue(ask()) for _ in range(4)]
+    issued = [authority.issue(ask()) for _ in range(8)]
     widest = max(issued, key=shard_of)
     assert shard_of(widest) > 1
     authority.revoke(widest.serial, reason=Reason.SUPERSEDED, actor=OFFICER.subject)

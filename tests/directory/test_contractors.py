@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A contractor's account takes two administrators, is bound to one portal, and is over with its end."""
 
+import secrets
 from datetime import date, timedelta
 
 import pytest
@@ -31,7 +32,7 @@ ROLE, OTHER = "contractor-tax", "contractor-documents"
 
 @pytest.fixture
 def worker(writer: DirectoryWriter) -> Person:
-    return entered(writer, f"worker-{writer.standings.today():%m%d}-{id(writer) % 9973}", "Outside Worker")
+    return entered(writer, f"worker-{secrets.token_hex(4)}", "Outside Worker")
 
 
 @pytest.fixture

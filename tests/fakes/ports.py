@@ -5,21 +5,25 @@ Below those of outgoing connections, which could take one meanwhile, and below t
 several tests look at once.
 """
 
+import os
 import random
 import socket
 
-_RANGE = range(10_000, 20_000)
+# A part for each worker of pytest-xdist: what one has looked at and not bound yet, no other takes.
+_PART = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+_RANGE = range(10_000 + 2_500 * _PART, 12_500 + 2_500 * _PART)
+# Nor does it give one twice itself, whose server may be down just now.
+_TRIED: set[int] = set()
 _CHANCE = random.SystemRandom()
 
 
 def free_ports(count: int) -> list[int]:
     """So many different ports on which nobody listens now."""
-    tried: set[int] = set()
     found: list[int] = []
-    while len(tried) < len(_RANGE):
-        if (port := _CHANCE.choice(_RANGE)) in tried:
+    while len(_TRIED) < len(_RANGE):
+        if (port := _CHANCE.choice(_RANGE)) in _TRIED:
             continue
-        tried.add(port)
+        _TRIED.add(port)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import BrowserContext, Playwright, expect, sync_playwright
 from xdist.remote import Producer  # type: ignore[import-untyped]  # ships no types
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # as above
 
@@ -112,6 +112,8 @@ private = {private}
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
+    # As long as a page's own actions have: what a script works at first is not there at once.
+    expect.set_options(timeout=15_000)
     with sync_playwright() as running:
         yield running
 

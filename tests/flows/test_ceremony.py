@@ -94,7 +94,7 @@ def _next_generation(city: City, folder: Path, brought: list[str]) -> str:
     transcript = _hold(city, folder / "next.toml", NEXT, *brought)
     city.kill("ca")
     address = city.url("pki", "/crl/infrastructure-2.crl", "plain")
-    until(lambda: requests.get(address, timeout=5).ok)
+    until(lambda: requests.get(address, timeout=5).ok, seconds=60)
     issuer = city.folder / "public" / "issuers" / "infrastructure-2.pem"
     _fetched(city, issuer, folder / "root.crl")
     command = ["openssl", "crl", "-inform", "DER", "-noout", "-CAfile", str(issuer)]

@@ -12,12 +12,10 @@ from typing import Any
 import pytest
 
 from tests.flows import invariants
+from tests.flows.at_work import WITHIN
 from tests.flows.city import City, until
 from tests.flows.load import Acknowledged, Surfer
 from tests.flows.people import subject_of
-
-AT_ONCE = 1.0
-"""Seconds within which what was taken away is worth nothing."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -65,8 +63,8 @@ def _serial(certificate: Path) -> str:
 
 def _refused_at_once(city: City) -> Answer:
     since = time.monotonic()
-    found: Answer = until(lambda: next((a for a in (_ask(city, _device(city)),) if a.status != 200), None), seconds=5)
-    assert time.monotonic() - since < AT_ONCE
+    found: Answer = until(lambda: next((a for a in (_ask(city, _device(city)),) if a.status != 200), None), seconds=20)
+    assert time.monotonic() - since < WITHIN
     return found
 
 
@@ -120,7 +118,7 @@ def test_a_suspended_certificate_opens_nothing_until_it_is_released(city: City) 
         assert answer.document["code"] == "disabled"
     finally:
         city.tallygate("ca", *site, "release", _serial(_device(city)))
-    until(lambda: _ask(city, _device(city)).status == 200, seconds=5)
+    until(lambda: _ask(city, _device(city)).status == 200, seconds=20)
 
 
 def test_a_device_said_to_be_lost_is_refused_within_the_second_and_comes_back_when_found(city: City) -> None:
@@ -136,7 +134,7 @@ def test_a_device_said_to_be_lost_is_refused_within_the_second_and_comes_back_wh
     finally:
         found = desk.send(desk.get(address), f"/{name}/state", {"state": "healthy", "reason": "found"})
         assert found.status_code == 200
-    until(lambda: _ask(city, _device(city)).status == 200, seconds=5)
+    until(lambda: _ask(city, _device(city)).status == 200, seconds=20)
     # Back to what it was for whoever comes next.
     desk.send(desk.get(address), f"/{name}/state", {"state": "enrolled", "reason": "as before"})
 
@@ -153,4 +151,4 @@ def test_a_device_disabled_at_the_desk_is_refused_until_it_is_enabled(city: City
         assert answer.document["code"] == "disabled"
     finally:
         assert desk.send(desk.get(address), f"/{name}/enable", {}).status_code == 200
-    until(lambda: _ask(city, _device(city)).status == 200, seconds=5)
+    until(lambda: _ask(city, _device(city)).status == 200, seconds=20)

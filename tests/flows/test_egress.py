@@ -19,12 +19,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from tests.flows import invariants
+from tests.flows.at_work import WITHIN
 from tests.flows.city import City, until
 from tests.flows.conftest import Abroad
 from tests.flows.people import subject_of
-
-WITHIN = 1.0
-"""Seconds a revocation may take to bite."""
 
 
 class Outside:

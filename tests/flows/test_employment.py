@@ -15,6 +15,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from core.log import logger
 from directory.models import credit_code_check
 from tests.flows import invariants
+from tests.flows.at_work import WITHIN
 from tests.flows.cards import certified
 from tests.flows.city import City, until
 from tests.flows.knocking import person, post
@@ -22,8 +23,6 @@ from tests.flows.people import access_token, accessible, as_program, bearer, con
 from tests.flows.words import LOCALES, Language, Words
 
 Browse = Callable[..., BrowserContext]
-WITHIN = 1.0
-"""Seconds until a leaver is out."""
 NAMES = {"en": "Joy Joiner", "zh": "Xin Ruzhi"}
 CHINESE = "新入职"
 BODIES = {"en": "11888888ABCDEFGHJ", "zh": "11888888ABCDEFGHK"}

@@ -135,7 +135,7 @@ def test_a_portal_is_asked_for_granted_by_another_used_and_locked(city: City, br
     assert "City library" in tang.locator("main").inner_text()
     tang.get_by_role("button", name="End all sessions").click()
     tang.wait_for_load_state()
-    until(lambda: city.http().get(city.url("sso", "/userinfo"), headers=bearer).status_code == 401, seconds=5)
+    until(lambda: city.http().get(city.url("sso", "/userinfo"), headers=bearer).status_code == 401, seconds=20)
 
     # Locked, the application can do nothing, whoever logs in.
     tang.goto(city.url("accounts", f"/admin/clients/{client}", "management"))

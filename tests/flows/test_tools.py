@@ -117,10 +117,10 @@ def test_openssl_ocsp_follows_a_suspension(city: City, card: tuple[Path, Path, P
         return _crl(der).decode()
 
     # While another process makes the next list, the one before is given out.
-    until(lambda: serial.upper() in listed().replace(":", ""), seconds=5)
+    until(lambda: serial.upper() in listed().replace(":", ""), seconds=20)
     assert "Certificate Hold" in listed()
     city.tallygate("ca", "--site", str(city.configuration), "release", serial)
-    until(lambda: f"{leaf}: good" in status(), seconds=5)
+    until(lambda: f"{leaf}: good" in status(), seconds=20)
     assert f"{leaf}: good" in by_get()
 
 

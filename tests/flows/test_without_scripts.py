@@ -119,7 +119,7 @@ def test_a_citizen_logs_in_consents_looks_around_and_leaves(city: City, reader: 
     other.get_by_role("button").click()
     reader.sees(page, "My account")
     expect(page.locator("section[aria-labelledby=sessions] li")).to_have_count(1)
-    until(partial(_must_log_in, elsewhere, city.url("social", "/me"), words), seconds=1)
+    until(partial(_must_log_in, elsewhere, city.url("social", "/me"), words), seconds=5)
 
     # And what is shared is taken back.
     withdrawn = page.locator("section[aria-labelledby=consents] li").first
@@ -132,7 +132,7 @@ def test_a_citizen_logs_in_consents_looks_around_and_leaves(city: City, reader: 
     reader.sees(page, "Do you want to log out?")
     reader.press(page, "Log out")
     for portal in ("tax", "social"):
-        until(partial(_must_log_in, page, city.url(portal, "/me"), words), seconds=1)
+        until(partial(_must_log_in, page, city.url(portal, "/me"), words), seconds=5)
 
 
 def _must_log_in(page: Page, address: str, words: Words) -> bool:

@@ -114,6 +114,10 @@ def test_a_host_sets_none_of_our_cookies(city: City, shape: str) -> None:
 
 
 def test_one_line_for_each_request_names_its_decision_and_nobody(city: City) -> None:
+    # Lines come a moment after the answers: those of others are there once this one is.
+    assert city.get("/before", headers=JSON).status == 401
+    before = city.gateway.recorder.events[-1].decision
+    _until(lambda: any(line["decision"] == before for line in _lines(city)))
     known = len(_lines(city))
     cookie = ("Cookie", city.gateway.open_session())
     assert city.get("/secret-path", headers=(cookie,)).status == 200

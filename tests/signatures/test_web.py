@@ -266,7 +266,7 @@ def test_page_interface_and_terminal_say_the_same_bytes(
         said = CliRunner().invoke(verify, [str(file), *start, "--at", f"{NOW:%Y-%m-%dT%H:%M:%S}", "--json"])
         assert answer.data == shown.encode() == said.stdout_bytes
     file = documents.write(tmp_path, "document", notice.document)
-    broken = notice.token[:-9] + b"x" + notice.token[-8:]
+    broken = notice.token[:-9] + bytes([notice.token[-9] ^ 1]) + notice.token[-8:]
     for token, overall in ((notice.token, "trusted"), (broken, "cannot_tell")):
         parts = {"document": (io.BytesIO(notice.document), "notice.pdf"), "beside": (io.BytesIO(token), "beside-1.tst")}
         answer = client.post("/api/v1/verify", data=parts, content_type="multipart/form-data")

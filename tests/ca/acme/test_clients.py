@@ -25,7 +25,7 @@ from tests.ca.world import World, new_key, open_database, request_for, site_in
 from tests.fakes import acme_role
 from tests.fakes.name_server import NameServer, name_server
 from tests.fakes.people import KIOSK, OFFICER
-from tests.fakes.ports import free_port
+from tests.fakes.ports import free_ports
 from tests.fakes.recorder import ListRecorder
 
 CERTBOT = acme_role.ROOT / ".venv-certbot" / "bin" / "certbot"
@@ -85,7 +85,7 @@ def place_in(folder: Path, names: NameServer) -> Place:
     database = open_database(site)
     found(site=site, settings=CASettings(), database=database, recorder=ListRecorder(), clock=SystemClock())
     database.close()
-    port, http_port, tls_port = free_port(), free_port(), free_port()
+    port, http_port, tls_port = free_ports(3)
     settings = AcmeSettings(networks=("127.0.0.0/8",), resolver=names.address, http_port=http_port, tls_port=tls_port)
     world = acme_role.world_of(folder, port=port, settings=settings)
     release_policies(world, folder)

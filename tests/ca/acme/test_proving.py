@@ -181,10 +181,10 @@ def _talking(*pieces: bytes, pause: float = 0.0, forever: bool = False) -> Itera
 def test_a_slow_answer_is_not_waited_for(names: NameServer) -> None:
     with _talking(b"x", pause=0.05, forever=True) as port:
         began = time.monotonic()
-        assert "too long to answer" in _refusal(names, port, seconds=0.4)
+        assert "too long to answer" in _refusal(names, port, seconds=2)
         assert time.monotonic() - began < 8
     with _talking(pause=0.05, forever=True) as port:
-        assert "too long to answer" in _refusal(names, port, seconds=0.3)
+        assert "too long to answer" in _refusal(names, port, seconds=2)
 
 
 @pytest.mark.parametrize(
