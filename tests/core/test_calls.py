@@ -36,7 +36,7 @@ def answering(say: Say) -> Iterator[Peer]:
         with socketserver.ThreadingUnixStreamServer(str(path), Handler) as server:
             thread = threading.Thread(target=server.serve_forever, args=(0.01,))
             thread.start()
-            peer = Peer(path=path, caller="app", secret=b"s" * 32, timeout=5)
+            peer = Peer(path=path, caller="app", secret=b"s" * 32, timeout=60)
             try:
                 yield peer
             finally:
@@ -58,7 +58,7 @@ def test_a_long_answer_comes_in_pieces_and_the_first_before_the_last_is_made() -
         head(handler, 200, 1 << 20)
         handler.wfile.write(b"a" * (1 << 16))
         # Whoever holds the whole answer at once would wait here for ever.
-        assert taken.wait(5)
+        assert taken.wait(60)
         handler.wfile.write(b"b" * ((1 << 20) - (1 << 16)))
 
     with answering(say) as peer, peer.pieces("POST", "/long", document={}) as pieces:

@@ -130,7 +130,7 @@ class World:
     def start(self) -> None:
         self._process = subprocess.Popen(slapd.command(self.settings, self.site), stderr=subprocess.DEVNULL)
         server = Server(url=self.url, timeout=timedelta(seconds=1))
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while True:
             try:
                 server.check()
@@ -179,7 +179,7 @@ class World:
         """End the server properly; it may be started again."""
         assert self._process is not None
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def stop(self) -> None:
         self.database.close()
