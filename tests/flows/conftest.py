@@ -20,6 +20,15 @@ from app.up import write_configuration
 from tests.flows.city import City, started
 
 CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    # What draws without one is slow beside two cities, and a browser that takes it for hung ends itself at last.
+    "--disable-gpu-watchdog",
+    "--disable-gpu-process-crash-limit",
+    "--disable-background-networking",
+    "--disable-sync",
+]
 _COMPLAINT = re.compile(r'"level": ?"(warning|error|critical)"|Traceback|\[(error|crit|alert|emerg)\]')
 _MOST = 8
 """Complaints of each role that are shown with a failure."""
@@ -143,7 +152,7 @@ def browse(city: City, playwright: Playwright) -> Iterator[Browse]:
                 executable_path=CHROMIUM,
                 headless=True,
                 env={"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
-                args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"],
+                args=FLAGS,
                 **options,  # type: ignore[arg-type]  # Playwright's options by name
             )
             context.set_default_timeout(15_000)
