@@ -126,7 +126,7 @@ def test_from_a_draft_to_every_gateway_and_back(city: City, tmp_path: Path, caps
         released = _version(city)
         with capsys.disabled():
             sys.stdout.write(f"\nlast answer by the older policies {late * 1000:.0f} ms after the release\n")
-        assert late < 20
+        assert late < 5
         until(lambda: {change.visit() for _ in range(8)} == {403}, seconds=60)
         until(lambda: ">put in force<" in change.page(change.tang).text, seconds=60)
         compared = city.tallygate("policy", "diff", *site, "--version", released, "--other", first).stdout

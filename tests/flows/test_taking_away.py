@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from statistics import median
 from typing import Any, get_args
 
 import pytest
@@ -20,7 +21,7 @@ from cryptography.x509.ocsp import OCSPCertStatus
 from playwright.sync_api import BrowserContext
 
 from tests.flows import invariants
-from tests.flows.at_work import Switchboard, agreed, at_work, authorized, citizen, over, switchboard
+from tests.flows.at_work import TOOK, Switchboard, agreed, at_work, authorized, citizen, over, switchboard
 from tests.flows.cards import Card, answered, certified, on_list
 from tests.flows.city import PASSWORD, City, until
 from tests.flows.knocking import hidden, person, post
@@ -39,6 +40,13 @@ Browse = Callable[..., BrowserContext]
 def _record_holds(city: City) -> Iterator[None]:
     yield
     invariants.check(city)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _most_are_over_within_the_promised_second() -> Iterator[None]:
+    TOOK.clear()
+    yield
+    assert not TOOK or median(TOOK) < 1, TOOK
 
 
 def test_a_mandate_is_given_used_and_over_everywhere_when_it_is_withdrawn(city: City, browse: Browse) -> None:
